@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: MIT
+// Loading: the layers are read from the lowest to the highest precedence, and each value goes
+// through its option's reader at once, so that the first mistake is reported where it stands.
+
+#include "hark/config.h"
+
+#include "config_options.h"
+#include "hark/address.h"
+#include "hark/suggest.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum layer {
+    LAYER_DEFAULT,
+    LAYER_FILE,
+    LAYER_ENVIRONMENT,
+    LAYER_FLAG
+};
+
+struct loader {
+    struct config *config;
+    struct config_setting *settings;
+    enum layer *layers; // by option: the layer its value is from
+    enum layer layer;   // the one being read
+    struct err *err;
+
+    FILE *file;
+    const char *file_name;
+    int line;
+};
+
+static const char *get_env(char *const *environment, const char *name)
+{
+    size_t length = strlen(name);
+    for (; environment != NULL && *environment != NULL; environment++) {
+        if (strncmp(*environment, name, length) == 0 && (*environment)[length] == '=')
+            return (*environment)[length + 1] == '\0' ? NULL : *environment + length + 1;
+    }
+    return NULL;
+}
+
+static const struct config_option *find_option(const char *key)
+{
+    for (size_t i = 0; i < config_option_count; i++) {
+        if (strcmp(config_options[i].key, key) == 0)
+            return &config_options[i];
+    }
+    return NULL;
+}
+
+static int set_unknown_key(const char *origin, const char *key, struct err *err)
+{
+    const char *nearest =
+        suggest_nearest(key, config_options, config_option_count, sizeof config_options[0]);
+    if (nearest == NULL)
+        return err_set(err, "%s: unknown key \"%s\"", origin, key);
+    return err_set(err, "%s: unknown key \"%s\": did you mean \"%s\"?", origin, key, nearest);
+}
+
+static void note_origin(struct loader *loader, const struct config_option *option, bool adds,
+                        const char *text, const char *origin)
+{
+    struct config_setting *setting = &loader->settings[option - config_options];
+    struct arena *arena = &loader->config->arena;
+    setting->text =
+        adds ? arena_printf(arena, "%s %s", setting->text, text) : arena_strdup(arena, text);
+    setting->origin = arena_strdup(arena, origin);
+    if (option->type != CONFIG_TYPE_LIST)
+        return;
+    const struct config_list *list = (const void *)((const char *)loader->config + option->offset);
+    if (!adds)
+        setting->item_origins = (struct config_list){0};
+    while (setting->item_origins.count < list->count)
+        config_list_add(&setting->item_origins, setting->origin, arena);
+}
+
+// One value from the layer being read; `origin` is where it stands.
+static int apply(struct loader *loader, const struct config_option *option, const char *text,
+                 const char *origin)
+{
+    size_t index = (size_t)(option - config_options);
+    const char *known_origin = loader->settings[index].origin;
+    bool is_repeated = known_origin != NULL && loader->layers[index] == loader->layer;
+    bool adds = is_repeated && option->type == CONFIG_TYPE_LIST;
+
+    if (is_repeated && !adds && loader->layer == LAYER_FILE)
+        return err_set(loader->err, "%s: \"%s\" is set already at %s", origin, option->key,
+                       known_origin);
+    if (config_option_parse(option, text, adds, loader->config, loader->err) != 0)
+        return err_prefix(loader->err, "%s: %s", origin, option->key);
+    note_origin(loader, option, adds, text, origin);
+    loader->layers[index] = loader->layer;
+    return 0;
+}
+
+static int read_defaults(struct loader *loader)
+{
+    loader->layer = LAYER_DEFAULT;
+    for (size_t i = 0; i < config_option_count; i++) {
+        const struct config_option *option = &config_options[i];
+        if (apply(loader, option, option->default_text, "default") != 0)
+            return -1;
+    }
+    return 0;
+}
+
+// inih calls this for its next line. Every line is handed over whole, so that the count is right;
+// how long a line may be is decided when inih is built.
+static char *on_ini_line(char *line, int size, void *context)
+{
+    struct loader *loader = context;
+    if (loader->err->is_set || fgets(line, size, loader->file) == NULL)
+        return NULL;
+    loader->line++;
+    if (strchr(line, '\n') != NULL || getc(loader->file) == EOF)
+        return line;
+    err_set(loader->err, "%s:%d: longer than %d bytes; repeat the key or go on in an indented line",
+            loader->file_name, loader->line, size - 3);
+    return NULL;
+}
+
+static int on_ini_value(void *context, const char *section, const char *key, const char *text)
+{
+    struct loader *loader = context;
+    const char *origin =
+        arena_printf(&loader->config->arena, "%s:%d", loader->file_name, loader->line);
+    const struct config_option *option = find_option(key);
+    int result;
+    if (section[0] != '\0')
+        result = err_set(loader->err, "%s: \"%s\" stands in section [%s]; there are no sections",
+                         origin, key, section);
+    else if (option == NULL)
+        result = set_unknown_key(origin, key, loader->err);
+    else
+        result = apply(loader, option, text, origin);
+    return result == 0; // as inih wants it
+}
+
+static int parse_file(struct loader *loader)
+{
+    int bad_line = ini_parse_stream(on_ini_line, loader, on_ini_value, loader);
+    if (ferror(loader->file))
+        return err_set(loader->err, "config: read %s: %s", loader->file_name, strerror(errno));
+    // A line that inih itself could not read does not stop it: such a line may come before the
+    // one with the error that did.
+    if (bad_line > 0 && (!loader->err->is_set || bad_line < loader->line)) {
+        *loader->err = (struct err){0};
+        return err_set(loader->err, "%s:%d: not \"key = value\"", loader->file_name, bad_line);
+    }
+    if (bad_line < 0)
+        return err_set(loader->err, "config: read %s: out of memory", loader->file_name);
+    return loader->err->is_set ? -1 : 0;
+}
+
+static int read_file(struct loader *loader, const char *name)
+{
+    loader->layer = LAYER_FILE;
+    loader->file_name = name;
+    loader->file = fopen(name, "re");
+    if (loader->file == NULL)
+        return err_set(loader->err, "config: open %s: %s", name, strerror(errno));
+    loader->config->file = arena_strdup(&loader->config->arena, name);
+    int result = parse_file(loader);
+    fclose(loader->file);
+    return result;
+}
+
+static bool is_readable(const char *name)
+{
+    FILE *file = fopen(name, "re");
+    if (file != NULL)
+        fclose(file);
+    return file != NULL;
+}
+
+// The first of the usual places that can be read; NULL if there is none.
+static const char *find_file(char *const *environment, struct arena *arena)
+{
+    const char *xdg = get_env(environment, "XDG_CONFIG_HOME");
+    const char *home = get_env(environment, "HOME");
+    const char *places[] = {
+        xdg != NULL && xdg[0] == '/' ? arena_printf(arena, "%s/hark/hark.conf", xdg) : NULL,
+        home != NULL ? arena_printf(arena, "%s/.config/hark/hark.conf", home) : NULL,
+        "/etc/hark/hark.conf",
+    };
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        if (places[i] != NULL && is_readable(places[i]))
+            return places[i];
+    }
+    return NULL;
+}
+
+static int read_environment(struct loader *loader, char *const *environment)
+{
+    struct arena *arena = &loader->config->arena;
+    loader->layer = LAYER_ENVIRONMENT;
+    for (size_t i = 0; i < config_option_count; i++) {
+        char *name = arena_printf(arena, "HARK_%s", config_options[i].key);
+        for (char *c = name; *c != '\0'; c++)
+            *c = (char)toupper((unsigned char)*c);
+        const char *text = get_env(environment, name);
+        if (text == NULL)
+            continue;
+        if (apply(loader, &config_options[i], text, arena_printf(arena, "%s=%s", name, text)) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_flag(struct loader *loader, const char *set)
+{
+    struct arena *arena = &loader->config->arena;
+    const char *origin = arena_printf(arena, "--set %s", set);
+    const char *equals = strchr(set, '=');
+    if (equals == NULL)
+        return err_set(loader->err, "%s: not key=value", origin);
+    const char *key = arena_strndup(arena, set, (size_t)(equals - set));
+    const struct config_option *option = find_option(key);
+    if (option == NULL)
+        return set_unknown_key(origin, key, loader->err);
+    return apply(loader, option, equals + 1, origin);
+}
+
+static int read_flags(struct loader *loader, const char *const *sets, size_t set_count)
+{
+    loader->layer = LAYER_FLAG;
+    for (size_t i = 0; i < set_count; i++) {
+        if (read_flag(loader, sets[i]) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_layers(struct loader *loader, const struct config_sources *sources)
+{
+    const char *file = sources->file;
+    if (file == NULL)
+        file = find_file(sources->environ, &loader->config->arena);
+    if (read_defaults(loader) != 0)
+        return -1;
+    if (file != NULL && read_file(loader, file) != 0)
+        return -1;
+    if (read_environment(loader, sources->environ) != 0)
+        return -1;
+    return read_flags(loader, sources->sets, sources->set_count);
+}
+
+// An address that other machines reach needs `allow`.
+static int check_reachable(const struct config *config, const char *text, const char *origin,
+                           struct err *err)
+{
+    struct address address;
+    char *listen = mem_strndup(text, strcspn(text, "=")); // of `reverse`, what stands before it
+    bool is_open = address_parse(listen, &address) == 0 && !address_is_loopback(&address);
+    free(listen);
+    if (!is_open || config->allow.count > 0)
+        return 0;
+    return err_set(err, "%s: other machines can reach %s; say with \"allow\" which ones may",
+                   origin, text);
+}
+
+static const struct config_setting *find_setting(const struct config *config, const char *key)
+{
+    const struct config_option *option = find_option(key);
+    assert(option != NULL);
+    return &config->settings[option - config_options];
+}
+
+static int check_list_reachable(const struct config *config, const struct config_list *list,
+                                const char *key, struct err *err)
+{
+    const struct config_list *origins = &find_setting(config, key)->item_origins;
+    for (size_t i = 0; i < list->count; i++) {
+        if (check_reachable(config, list->items[i], origins->items[i], err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+// More workers than four have not been seen to help: the writer and the client want cores too.
+static int count_workers(void)
+{
+    cpu_set_t cpus;
+    int count = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    return count < 4 ? count : 4;
+}
+
+static int finish(struct config *config, struct err *err)
+{
+    if (config->ui != NULL && strcmp(config->ui, "off") == 0)
+        config->ui = NULL;
+    if (config->workers == 0)
+        config->workers = count_workers();
+    if (config->listen.count == 0 && config->reverse.count == 0)
+        return err_set(err, "%s: listen: no address to listen on", config_origin(config, "listen"));
+    if (check_list_reachable(config, &config->listen, "listen", err) != 0 ||
+        check_list_reachable(config, &config->reverse, "reverse", err) != 0)
+        return -1;
+    if (config->ui == NULL)
+        return 0;
+    return check_reachable(config, config->ui, config_origin(config, "ui"), err);
+}
+
+struct config *config_load(const struct config_sources *sources, struct err *err)
+{
+    struct config *config = mem_calloc(1, sizeof *config);
+    struct loader loader = {.config = config, .err = err};
+    loader.settings = arena_alloc(&config->arena, config_option_count * sizeof *loader.settings);
+    loader.layers = arena_alloc(&config->arena, config_option_count * sizeof *loader.layers);
+    config->settings = loader.settings;
+    if (read_layers(&loader, sources) == 0 && finish(config, err) == 0)
+        return config;
+    config_destroy(config);
+    return NULL;
+}
+
+void config_destroy(struct config *config)
+{
+    if (config == NULL)
+        return;
+    struct arena arena = config->arena;
+    free(config);
+    arena_fini(&arena);
+}
+
+const char *config_file_in_use(const struct config *config)
+{
+    return config->file;
+}
+
+const char *config_text(const struct config *config, const char *key)
+{
+    return find_setting(config, key)->text;
+}
+
+const char *config_origin(const struct config *config, const char *key)
+{
+    return find_setting(config, key)->origin;
+}
+
+const char *config_first_fixed_change(const struct config *old, const struct config *reloaded)
+{
+    for (size_t i = 0; i < config_option_count; i++) {
+        if (config_options[i].is_fixed &&
+            strcmp(old->settings[i].text, reloaded->settings[i].text) != 0)
+            return config_options[i].key;
+    }
+    return NULL;
+}
+
+const char *config_key_at(size_t index)
+{
+    return index < config_option_count ? config_options[index].key : NULL;
+}
+
+char *config_data_dir(const char *flag, char *const *environment, struct err *err)
+{
+    const char *own = get_env(environment, "HARK_DATA_DIR");
+    const char *xdg = get_env(environment, "XDG_DATA_HOME");
+    const char *home = get_env(environment, "HOME");
+    if (flag != NULL)
+        return mem_strdup(flag);
+    if (own != NULL)
+        return mem_strdup(own);
+    if (xdg != NULL && xdg[0] == '/') // the XDG Base Directory Specification: ignore a relative one
+        return mem_printf("%s/hark", xdg);
+    if (home != NULL)
+        return mem_printf("%s/.local/share/hark", home);
+    err_set(err, "data folder: none of HARK_DATA_DIR, XDG_DATA_HOME and HOME is set");
+    return NULL;
+}
+
+char *config_db_path(const struct config *config, const char *data_dir)
+{
+    return config->db != NULL ? mem_strdup(config->db) : mem_printf("%s/hark.db", data_dir);
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+// Checks of the form of a value. Nothing is looked up or opened for good.
+
+#include "config_checks.h"
+
+#include "hark/address.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+int config_check_address(const char *text, struct err *err)
+{
+    struct address address;
+    if (address_parse(text, &address) != 0)
+        return err_set(err, "\"%s\" is not ADDR:PORT (an IP address; IPv6 in brackets)", text);
+    return 0;
+}
+
+int config_check_address_or_off(const char *text, struct err *err)
+{
+    return strcmp(text, "off") == 0 ? 0 : config_check_address(text, err);
+}
+
+int config_check_cidr(const char *text, struct err *err)
+{
+    struct cidr cidr;
+    if (cidr_parse(text, &cidr) != 0)
+        return err_set(err, "\"%s\" is not an address range such as 192.168.1.0/24", text);
+    return 0;
+}
+
+// Steps over a host, in brackets if it has colons, or over nothing; NULL for a bracket left open.
+static const char *skip_host(const char *text)
+{
+    if (text[0] == '[') {
+        const char *close = strchr(text, ']');
+        return close == NULL ? NULL : close + 1;
+    }
+    return text + strcspn(text, ":");
+}
+
+static const char *skip_colon(const char *text)
+{
+    return text != NULL && text[0] == ':' ? text + 1 : NULL;
+}
+
+static const char *skip_port(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    return digits <= 5 ? text + digits : NULL;
+}
+
+int config_check_connect_to(const char *text, struct err *err)
+{
+    const char *at = skip_colon(skip_host(text));
+    at = at == NULL ? NULL : skip_colon(skip_port(at));
+    at = at == NULL ? NULL : skip_colon(skip_host(at));
+    at = at == NULL ? NULL : skip_port(at);
+    if (at == NULL || at[0] != '\0')
+        return err_set(err, "\"%s\" is not HOST:PORT:TO-HOST:TO-PORT", text);
+    return 0;
+}
+
+int config_check_field_name(const char *text, struct err *err)
+{
+    if (text[strspn(text, LETTERS_AND_DIGITS "!#$%&'*+-.^_`|~")] != '\0')
+        return err_set(err, "\"%s\" is not the name of a header field", text);
+    return 0;
+}
+
+int config_check_file(const char *text, struct err *err)
+{
+    if (access(text, R_OK) != 0)
+        return err_set(err, "cannot read \"%s\": %s", text, strerror(errno));
+    return 0;
+}
+
+int config_check_host_pattern(const char *text, struct err *err)
+{
+    if (text[strspn(text, LETTERS_AND_DIGITS "-._*:[]")] != '\0')
+        return err_set(err, "\"%s\" is not a host name such as *.example.com", text);
+    return 0;
+}
+
+// What follows the scheme, or NULL if it is not one of the `schemes` (NULL-terminated).
+static const char *skip_scheme(const char *text, const char *const *schemes)
+{
+    for (; *schemes != NULL; schemes++) {
+        size_t length = strlen(*schemes);
+        if (strncmp(text, *schemes, length) == 0)
+            return text + length;
+    }
+    return NULL;
+}
+
+int config_check_proxy_url(const char *text, struct err *err)
+{
+    static const char *const schemes[] = {"http://",   "https://",   "socks4://", "socks4a://",
+                                          "socks5://", "socks5h://", NULL};
+    const char *authority = skip_scheme(text, schemes);
+    if (authority == NULL || authority[0] == '\0' || strpbrk(text, " \t") != NULL)
+        return err_set(err, "\"%s\" is not the URL of a proxy such as http://proxy:3128", text);
+    return 0;
+}
+
+static bool is_origin(const char *text)
+{
+    static const char *const schemes[] = {"http://", "https://", NULL};
+    const char *authority = skip_scheme(text, schemes);
+    return authority != NULL && authority[0] != '\0' && strpbrk(authority, "/?#@ \t") == NULL;
+}
+
+int config_check_reverse(const char *text, struct err *err)
+{
+    size_t length = strcspn(text, "=");
+    char listen[64];
+    struct address address;
+    if (length < sizeof listen && text[length] == '=' && is_origin(text + length + 1)) {
+        memcpy(listen, text, length);
+        listen[length] = '\0';
+        if (address_parse(listen, &address) == 0)
+            return 0;
+    }
+    return err_set(err, "\"%s\" is not ADDR:PORT=ORIGIN such as 127.0.0.1:8080=https://example.com",
+                   text);
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+// The option table, and one reader for each type of value.
+
+#include "config_options.h"
+
+#include "config_checks.h"
+#include "hark/suggest.h"
+#include "hark/units.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    KIB = 1 << 10,
+    MIB = 1 << 20,
+    LONGEST_TIMEOUT_MS = 7 * 86400 * 1000
+};
+
+// In the order of the enums in config.h and log.h.
+static const char *const bool_words[] = {"off", "on", NULL};
+static const char *const mode_words[] = {"record", "playback", "playback-or-record", "off", NULL};
+static const char *const durability_words[] = {"relaxed", "commit", "full", NULL};
+static const char *const upstream_http_words[] = {"1.1", "2", NULL};
+static const char *const playback_miss_words[] = {"error", "forward", NULL};
+static const char *const playback_pace_words[] = {"fast", "recorded", NULL};
+static const char *const log_level_words[] = {"error", "warn", "info", "debug", NULL};
+static const char *const log_format_words[] = {"text", "json", NULL};
+
+static const char *const playback_match_words[] = {"method", "scheme", "host", "port",
+                                                   "path",   "query",  "body", NULL};
+
+#define FIELD(name)        .offset = offsetof(struct config, name)
+#define RANGE(least, most) .min = (least), .max = (most)
+
+// clang-format off
+const struct config_option config_options[] = {
+    {"listen", CONFIG_TYPE_LIST, FIELD(listen), "127.0.0.1:4275",
+     .check = config_check_address, .is_fixed = true},
+    {"ui", CONFIG_TYPE_TEXT, FIELD(ui), "127.0.0.1:4276",
+     .check = config_check_address_or_off, .is_fixed = true},
+    {"db", CONFIG_TYPE_TEXT, FIELD(db), "", .is_fixed = true},
+    {"workers", CONFIG_TYPE_INT, FIELD(workers), "0", RANGE(0, 64), .is_fixed = true},
+    {"mode", CONFIG_TYPE_WORD, FIELD(mode), "record", mode_words},
+    {"durability", CONFIG_TYPE_WORD, FIELD(durability), "relaxed", durability_words,
+     .is_fixed = true},
+    {"queue_bytes", CONFIG_TYPE_SIZE, FIELD(queue_bytes), "32M", RANGE(MIB, INT64_C(1) << 40),
+     .is_fixed = true},
+
+    {"intercept", CONFIG_TYPE_BOOL, FIELD(intercept), "on", bool_words},
+    {"passthrough", CONFIG_TYPE_LIST, FIELD(passthrough), "", .check = config_check_host_pattern},
+    {"upstream_proxy", CONFIG_TYPE_TEXT, FIELD(upstream_proxy), "",
+     .check = config_check_proxy_url},
+    {"upstream_ca_file", CONFIG_TYPE_TEXT, FIELD(upstream_ca_file), "",
+     .check = config_check_file},
+    {"upstream_verify", CONFIG_TYPE_BOOL, FIELD(upstream_verify), "on", bool_words},
+    {"connect_to", CONFIG_TYPE_LIST, FIELD(connect_to), "", .check = config_check_connect_to},
+    {"upstream_http", CONFIG_TYPE_WORD, FIELD(upstream_http), "1.1", upstream_http_words},
+
+    {"connect_timeout", CONFIG_TYPE_DURATION, FIELD(connect_timeout_ms), "10s",
+     RANGE(1, LONGEST_TIMEOUT_MS)},
+    {"idle_timeout", CONFIG_TYPE_DURATION, FIELD(idle_timeout_ms), "10m",
+     RANGE(1, LONGEST_TIMEOUT_MS)},
+    {"header_timeout", CONFIG_TYPE_DURATION, FIELD(header_timeout_ms), "5m",
+     RANGE(1, LONGEST_TIMEOUT_MS)},
+    {"max_connections", CONFIG_TYPE_INT, FIELD(max_connections), "20000", RANGE(1, 1000000),
+     .is_fixed = true},
+    {"max_header_bytes", CONFIG_TYPE_SIZE, FIELD(max_header_bytes), "28k", RANGE(4 * KIB, MIB),
+     .is_fixed = true},
+    {"via", CONFIG_TYPE_BOOL, FIELD(via), "off", bool_words},
+
+    {"record_bodies", CONFIG_TYPE_SIZE_OR_ALL, FIELD(record_bodies_bytes), "all",
+     RANGE(0, INT64_MAX)},
+    {"ignore", CONFIG_TYPE_TEXT, FIELD(ignore), ""},
+    {"redact_headers", CONFIG_TYPE_LIST, FIELD(redact_headers), "",
+     .check = config_check_field_name},
+    {"redact_query", CONFIG_TYPE_LIST, FIELD(redact_query), ""},
+    {"keep_age", CONFIG_TYPE_DURATION, FIELD(keep_age_ms), "0", RANGE(0, INT64_MAX)},
+    {"keep_bytes", CONFIG_TYPE_SIZE, FIELD(keep_bytes), "0", RANGE(0, INT64_MAX)},
+
+    {"allow", CONFIG_TYPE_LIST, FIELD(allow), "", .check = config_check_cidr},
+    {"proxy_auth", CONFIG_TYPE_TEXT, FIELD(proxy_auth), "", .check = config_check_file},
+    {"reverse", CONFIG_TYPE_LIST, FIELD(reverse), "", .check = config_check_reverse,
+     .is_fixed = true},
+
+    {"playback_match", CONFIG_TYPE_LIST, FIELD(playback_match),
+     "method scheme host port path query body", playback_match_words},
+    {"playback_ignore_query", CONFIG_TYPE_LIST, FIELD(playback_ignore_query), ""},
+    {"playback_ignore_headers", CONFIG_TYPE_LIST, FIELD(playback_ignore_headers), "",
+     .check = config_check_field_name},
+    {"playback_miss", CONFIG_TYPE_WORD, FIELD(playback_miss), "error", playback_miss_words},
+    {"playback_pace", CONFIG_TYPE_WORD, FIELD(playback_pace), "fast", playback_pace_words},
+
+    {"log_level", CONFIG_TYPE_WORD, FIELD(log_level), "info", log_level_words},
+    {"log_format", CONFIG_TYPE_WORD, FIELD(log_format), "text", log_format_words,
+     .is_fixed = true},
+};
+// clang-format on
+
+const size_t config_option_count = sizeof config_options / sizeof config_options[0];
+
+static int find_word(const char *const *words, const char *text)
+{
+    for (int i = 0; words[i] != NULL; i++) {
+        if (strcmp(words[i], text) == 0)
+            return i;
+    }
+    return -1;
+}
+
+// "a, b or c"
+static const char *join_words(const char *const *words, struct arena *arena)
+{
+    const char *joined = words[0];
+    for (size_t i = 1; words[i] != NULL; i++) {
+        const char *separator = words[i + 1] == NULL ? " or " : ", ";
+        joined = arena_printf(arena, "%s%s%s", joined, separator, words[i]);
+    }
+    return joined;
+}
+
+static int parse_word(const struct config_option *option, const char *text, struct config *config,
+                      int *index, struct err *err)
+{
+    *index = find_word(option->words, text);
+    if (*index < 0)
+        return err_set(err, "\"%s\" is not %s", text, join_words(option->words, &config->arena));
+    return 0;
+}
+
+static int check_range(const struct config_option *option, int64_t value, const char *text,
+                       struct err *err)
+{
+    if (value < option->min)
+        return err_set(err, "%s is too small", text);
+    if (value > option->max)
+        return err_set(err, "%s is too large", text);
+    return 0;
+}
+
+static int parse_number(const struct config_option *option, const char *text, int64_t *value,
+                        struct err *err)
+{
+    if (option->type == CONFIG_TYPE_DURATION) {
+        if (units_parse_duration(text, value) != 0)
+            return err_set(err, "\"%s\" is not a duration such as 500ms, 10s, 5m or 7d", text);
+    } else if (option->type == CONFIG_TYPE_SIZE_OR_ALL && strcmp(text, "all") == 0) {
+        *value = INT64_MAX;
+    } else if (units_parse_size(text, value) != 0) {
+        const char *also = option->type == CONFIG_TYPE_SIZE_OR_ALL ? "all or " : "";
+        return err_set(err, "\"%s\" is not %sa size such as 64k, 1M or 1G", text, also);
+    }
+    return check_range(option, *value, text, err);
+}
+
+static int parse_int(const struct config_option *option, const char *text, int *value,
+                     struct err *err)
+{
+    int64_t number;
+    if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0')
+        return err_set(err, "\"%s\" is not a number", text);
+    if (units_parse_size(text, &number) != 0)
+        return err_set(err, "%s is too large", text);
+    if (check_range(option, number, text, err) != 0)
+        return -1;
+    *value = (int)number;
+    return 0;
+}
+
+static int parse_text(const struct config_option *option, const char *text, struct config *config,
+                      const char **value, struct err *err)
+{
+    *value = NULL;
+    if (text[0] == '\0')
+        return 0;
+    if (option->check != NULL && option->check(text, err) != 0)
+        return -1;
+    *value = arena_strdup(&config->arena, text);
+    return 0;
+}
+
+void config_list_add(struct config_list *list, const char *item, struct arena *arena)
+{
+    const char **items = arena_alloc(arena, (list->count + 1) * sizeof *items);
+    if (list->count > 0)
+        memcpy(items, list->items, list->count * sizeof *items);
+    items[list->count] = item;
+    list->items = items;
+    list->count++;
+}
+
+static int parse_list(const struct config_option *option, const char *text, struct config *config,
+                      struct config_list *list, struct err *err)
+{
+    static const char separators[] = " \t,";
+    const char *at = text + strspn(text, separators);
+    while (*at != '\0') {
+        size_t length = strcspn(at, separators);
+        const char *item = arena_strndup(&config->arena, at, length);
+        int index;
+        if (option->words != NULL && parse_word(option, item, config, &index, err) != 0)
+            return -1;
+        if (option->check != NULL && option->check(item, err) != 0)
+            return -1;
+        config_list_add(list, item, &config->arena);
+        at += length;
+        at += strspn(at, separators);
+    }
+    return 0;
+}
+
+int config_option_parse(const struct config_option *option, const char *text, bool adds,
+                        struct config *config, struct err *err)
+{
+    void *field = (char *)config + option->offset;
+    int index;
+    switch (option->type) {
+    case CONFIG_TYPE_BOOL:
+        if (parse_word(option, text, config, &index, err) != 0)
+            return -1;
+        *(bool *)field = index == 1;
+        return 0;
+    case CONFIG_TYPE_WORD:
+        if (parse_word(option, text, config, &index, err) != 0)
+            return -1;
+        memcpy(field, &index, sizeof index); // into the enum
+        return 0;
+    case CONFIG_TYPE_INT:
+        return parse_int(option, text, field, err);
+    case CONFIG_TYPE_SIZE:
+    case CONFIG_TYPE_SIZE_OR_ALL:
+    case CONFIG_TYPE_DURATION:
+        return parse_number(option, text, field, err);
+    case CONFIG_TYPE_TEXT:
+        return parse_text(option, text, config, field, err);
+    case CONFIG_TYPE_LIST:
+        if (!adds)
+            *(struct config_list *)field = (struct config_list){0};
+        return parse_list(option, text, config, field, err);
+    }
+    assert(!"a type without a reader");
+    return -1;
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// The logger. A line is built in full and written with one write(2), so lines of several threads
+// never mix and no lock is needed.
+#include "hark/log.h"
+
+#include "hark/buffer.h"
+#include "hark/clock.h"
+#include "hark/mem.h"
+#include "hark/utf8.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+struct log {
+    int fd;
+    bool as_json;
+    atomic_int level;
+};
+
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
+
+struct log *log_create(int fd, enum log_level level, bool as_json)
+{
+    struct log *log = mem_calloc(1, sizeof(*log));
+    log->fd = fd;
+    log->as_json = as_json;
+    atomic_init(&log->level, (int)level);
+    return log;
+}
+
+void log_destroy(struct log *log)
+{
+    free(log);
+}
+
+void log_set_level(struct log *log, enum log_level level)
+{
+    atomic_store_explicit(&log->level, (int)level, memory_order_relaxed);
+}
+
+bool log_has_level(const struct log *log, enum log_level level)
+{
+    return (int)level <= atomic_load_explicit(&log->level, memory_order_relaxed);
+}
+
+static void append_time(struct buffer *line)
+{
+    int64_t now_us = clock_wall_us();
+    time_t seconds = (time_t)(now_us / 1000000);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    char text[32];
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+    buffer_printf(line, "%s.%03dZ", text, (int)(now_us / 1000 % 1000));
+}
+
+// Controls: those of ASCII, and U+0080 to U+009F, which are 0xc2 and a byte below 0xa0. Where the
+// message is not UTF-8, any byte above ASCII may be one.
+static bool is_control(const struct buffer *message, size_t i, bool is_utf8)
+{
+    const unsigned char *at = (const unsigned char *)message->data + i;
+    if (at[0] < 0x80)
+        return at[0] < 0x20 || at[0] == 0x7f;
+    return !is_utf8 || (at[0] == 0xc2 && at[1] < 0xa0) || (at[0] < 0xa0 && i > 0 && at[-1] == 0xc2);
+}
+
+// A message may hold what a client sent: no byte of it can end the line or move the cursor.
+static void append_escaped(struct buffer *line, const struct buffer *message)
+{
+    bool is_utf8 = utf8_is_valid(message->data, message->length);
+    for (size_t i = 0; i < message->length; i++) {
+        unsigned char c = (unsigned char)message->data[i];
+        if (c == '\n')
+            buffer_append_text(line, "\\n");
+        else if (c == '\r')
+            buffer_append_text(line, "\\r");
+        else if (is_control(message, i, is_utf8))
+            buffer_printf(line, "\\x%02x", c);
+        else
+            buffer_append_char(line, (char)c);
+    }
+}
+
+static void append_json(struct buffer *line, enum log_level level, const char *part,
+                        const struct buffer *message)
+{
+    buffer_append_text(line, "{\"time\":\"");
+    append_time(line);
+    buffer_printf(line, "\",\"level\":\"%s\",\"part\":\"%s\",\"message\":", level_names[level],
+                  part);
+    buffer_append_json_string(line, message->data, message->length);
+    buffer_append_text(line, "}\n");
+}
+
+static void append_text(struct buffer *line, enum log_level level, const char *part,
+                        const struct buffer *message)
+{
+    append_time(line);
+    buffer_printf(line, " %-5s %s: ", level_names[level], part);
+    append_escaped(line, message);
+    buffer_append_char(line, '\n');
+}
+
+void log_write(struct log *log, enum log_level level, const char *part, const char *format, ...)
+{
+    if (!log_has_level(log, level))
+        return;
+    struct buffer message = {0};
+    struct buffer line = {0};
+    buffer_reserve(&message, 1);
+    va_list args;
+    va_start(args, format);
+    buffer_vprintf(&message, format, args);
+    va_end(args);
+    if (log->as_json)
+        append_json(&line, level, part, &message);
+    else
+        append_text(&line, level, part, &message);
+    // A log that cannot be written has nowhere to say so.
+    ssize_t ignored = write(log->fd, line.data, line.length);
+    (void)ignored;
+    buffer_fini(&line);
+    buffer_fini(&message);
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// The configuration: one table of options behind the file, the environment and the flags.
+//
+// Precedence: flags (`--set key=value`) over environment (`HARK_<KEY>`) over file over default. A
+// list in a higher layer replaces the list of the lower one; within a layer a repeated key adds.
+// A loaded configuration never changes and may be read from any thread; a reload makes a new one.
+#ifndef HARK_CONFIG_H
+#define HARK_CONFIG_H
+
+#include "hark/err.h"
+#include "hark/log.h"
+#include "hark/mem.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum config_mode {
+    CONFIG_MODE_RECORD,
+    CONFIG_MODE_PLAYBACK,
+    CONFIG_MODE_PLAYBACK_OR_RECORD,
+    CONFIG_MODE_OFF, // forwards, and keeps nothing
+};
+
+enum config_durability {
+    CONFIG_DURABILITY_RELAXED, // committed within 50 ms
+    CONFIG_DURABILITY_COMMIT,  // the end of a response waits for its commit
+    CONFIG_DURABILITY_FULL,    // and for fsync
+};
+
+enum config_upstream_http {
+    CONFIG_UPSTREAM_HTTP_1_1,
+    CONFIG_UPSTREAM_HTTP_2
+};
+enum config_playback_miss {
+    CONFIG_PLAYBACK_MISS_ERROR,
+    CONFIG_PLAYBACK_MISS_FORWARD
+};
+enum config_playback_pace {
+    CONFIG_PLAYBACK_PACE_FAST,
+    CONFIG_PLAYBACK_PACE_RECORDED
+};
+enum config_log_format {
+    CONFIG_LOG_FORMAT_TEXT,
+    CONFIG_LOG_FORMAT_JSON
+};
+
+struct config_list {
+    const char **items; // each one checked
+    size_t count;
+};
+
+// The fields bear the names of the keys, with their unit. A text that is not set is NULL.
+// Owner: whoever called config_load(). Thread: any, to read.
+struct config {
+    struct config_list listen; // "ADDR:PORT", see address_parse(); port 0 picks one
+    const char *ui;            // the same; NULL: no page
+    const char *db;            // NULL: see config_db_path()
+    int workers;               // never 0: what was to be counted is counted
+    enum config_mode mode;
+    enum config_durability durability;
+    int64_t queue_bytes;
+
+    bool intercept;
+    struct config_list passthrough; // host patterns
+    const char *upstream_proxy;     // URL
+    const char *upstream_ca_file;
+    bool upstream_verify;
+    struct config_list connect_to; // as CURLOPT_CONNECT_TO takes them
+    enum config_upstream_http upstream_http;
+
+    int64_t connect_timeout_ms;
+    int64_t idle_timeout_ms;
+    int64_t header_timeout_ms;
+    int max_connections;
+    int64_t max_header_bytes;
+    bool via;
+
+    int64_t record_bodies_bytes; // INT64_MAX: all
+    const char *ignore;          // a filter
+    struct config_list redact_headers;
+    struct config_list redact_query;
+    int64_t keep_age_ms; // 0: for ever
+    int64_t keep_bytes;  // 0: without limit
+
+    struct config_list allow; // CIDRs, see cidr_parse()
+    const char *proxy_auth;   // file of user:password-hash
+    struct config_list reverse;
+
+    struct config_list playback_match;
+    struct config_list playback_ignore_query;
+    struct config_list playback_ignore_headers;
+    enum config_playback_miss playback_miss;
+    enum config_playback_pace playback_pace;
+
+    enum log_level log_level;
+    enum config_log_format log_format;
+
+    const char *file;                      // see config_file_in_use()
+    const struct config_setting *settings; // see config_text() and config_origin()
+    struct arena arena;                    // everything above lives in it
+};
+
+struct config_sources {
+    const char *file;        // NULL: the first that exists of the usual places, or none
+    const char *const *sets; // "key=value"
+    size_t set_count;
+    char *const *environ; // as environ(7); NULL: empty
+};
+
+// Returns NULL with the first mistake found, which names its place: "hark.conf:12: …",
+// "HARK_MODE=…: …" or "--set mode=…: …".
+struct config *config_load(const struct config_sources *sources, struct err *err);
+void config_destroy(struct config *config);
+
+// The file that was read; NULL if none was.
+const char *config_file_in_use(const struct config *config);
+
+// What stands for the option `key` as text, the items of a list separated by spaces; and where
+// that was said ("hark.conf:12", "--set mode=off", "default"). `key` must be an option.
+const char *config_text(const struct config *config, const char *key);
+const char *config_origin(const struct config *config, const char *key);
+
+// The first option that differs between the two and takes a restart to change; NULL if none does.
+const char *config_first_fixed_change(const struct config *old, const struct config *reloaded);
+
+// The keys, for help and tests: NULL from `index` = their number on.
+const char *config_key_at(size_t index);
+
+// The data folder (`--data-dir`, else $HARK_DATA_DIR, else $XDG_DATA_HOME/hark, else
+// ~/.local/share/hark), whether it exists or not. `flag` may be NULL. The caller frees it.
+char *config_data_dir(const char *flag, char *const *environment, struct err *err);
+
+// The recording: `db`, or hark.db in the data folder. The caller frees it.
+char *config_db_path(const struct config *config, const char *data_dir);
+
+#endif

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// The one logger: a line an event to stderr or a file, as text or as JSON lines.
+//
+// CR, LF and other controls in a message are escaped, so that what a client sends can never begin
+// a line of its own. Thread: any; a line is written with one write(2).
+#ifndef HARK_LOG_H
+#define HARK_LOG_H
+
+#include <stdbool.h>
+
+enum log_level {
+    LOG_LEVEL_ERROR,
+    LOG_LEVEL_WARN,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_DEBUG
+};
+
+struct log;
+
+// Writes to the descriptor `fd`, which stays the caller's.
+struct log *log_create(int fd, enum log_level level, bool as_json);
+void log_destroy(struct log *log);
+// May be called while other threads log (configuration reload).
+void log_set_level(struct log *log, enum log_level level);
+bool log_has_level(const struct log *log, enum log_level level);
+
+// `part` is the part of hark that speaks ("proxy", "store"); the message has no final newline.
+void log_write(struct log *log, enum log_level level, const char *part, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#define log_error(log, part, ...) log_write((log), LOG_LEVEL_ERROR, (part), __VA_ARGS__)
+#define log_warn(log, part, ...)  log_write((log), LOG_LEVEL_WARN, (part), __VA_ARGS__)
+#define log_info(log, part, ...)  log_write((log), LOG_LEVEL_INFO, (part), __VA_ARGS__)
+#define log_debug(log, part, ...) log_write((log), LOG_LEVEL_DEBUG, (part), __VA_ARGS__)
+
+#endif
