@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// Undoing content codings (RFC 9110 section 8.4.1), as a stream: gzip, x-gzip, deflate (with zlib's
+// frame, and bare as some servers send it), br, zstd, identity, and lists of them.
+//
+// Memory does not depend on the body's size; zstd windows over 8 MiB are refused (RFC 9659). How
+// much may come out is for the caller to decide in the sink.
+#ifndef HARK_CODING_H
+#define HARK_CODING_H
+
+#include "hark/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// Takes decoded bytes, borrowed until it returns. Returns 0 to go on, a positive number to stop.
+typedef int (*coding_sink_fn)(void *ctx, const void *data, size_t length);
+
+// Thread: one at a time.
+struct decoder;
+
+// `content_encoding` is the field's value, the coding applied first standing first; NULL and "" are
+// identity. NULL if a coding in it is unknown.
+struct decoder *decoder_create(const char *content_encoding, struct err *err);
+void decoder_destroy(struct decoder *decoder); // takes NULL
+
+// Gives encoded bytes; what they decode to goes to the sink. Returns 0, the sink's positive number,
+// or -1 if the bytes are corrupt: the message says where, and the sink has got all that came
+// before. After anything but 0 the decoder can only be destroyed.
+int decoder_write(struct decoder *decoder, const void *data, size_t length, coding_sink_fn sink,
+                  void *ctx, struct err *err);
+// Says that there is no more. -1 if the encoded bytes break off in the middle; no bytes at all are
+// no error, since that is what the answer to HEAD has.
+int decoder_finish(const struct decoder *decoder, struct err *err);
+
+#endif
