@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+// Listing exchanges in two steps: find the ids that match, a window of ids at a time, then read
+// and show their rows, a batch at a time.
+//
+// Each window is a statement of its own, so that no read transaction lasts long, however large the
+// recording. The window widens while the statements are quick and narrows when they are slow, so
+// that neither a rare host in millions of rows nor an expensive condition takes many of them. What
+// is wanted last (`limit`) is looked for from the newest id backwards and then shown in order.
+#include "filter.h"
+#include "hark/clock.h"
+#include "reader.h"
+#include "row_copy.h"
+#include "sql.h"
+
+#include <stdlib.h>
+
+#define WINDOW_FIRST_IDS 4096
+#define WINDOW_MIN_IDS   64
+#define WINDOW_MAX_IDS   ((int64_t)1 << 40)
+#define WINDOW_QUICK_US  20000
+#define WINDOW_SLOW_US   200000
+
+// How many ids are found before their rows are shown, in a list without limit.
+#define PAGE_IDS 4096
+
+// Ids that match, in the order they were found.
+struct id_list {
+    int64_t *ids;
+    size_t count;
+    size_t capacity;
+};
+
+// Rows read together, then shown together.
+#define BATCH_ROWS 64
+
+struct listing {
+    struct store_reader *reader;
+    const struct filter *filter;
+    value_row_fn on_row;
+    void *ctx;
+    size_t column_count;
+    const char *const *names;
+    sqlite3_stmt *find; // ids in a window
+    int64_t low;        // what is left to look through
+    int64_t high;
+    int64_t window;
+    struct id_list found;
+    struct row_copy rows[BATCH_ROWS];
+};
+
+// --- finding ------------------------------------------------------------------------------------
+
+static void append_id(struct id_list *list, int64_t id)
+{
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity == 0 ? 256 : list->capacity * 2;
+        list->ids = mem_realloc(list->ids, list->capacity * sizeof(*list->ids));
+    }
+    list->ids[list->count++] = id;
+}
+
+static int prepare_find(struct listing *listing, bool is_backwards, struct err *err)
+{
+    struct buffer sql = {0};
+    buffer_append_text(&sql, "SELECT id FROM exchange WHERE id BETWEEN ? AND ?");
+    if (listing->filter != NULL) {
+        buffer_append_text(&sql, " AND ");
+        filter_append_sql(listing->filter, &sql);
+    }
+    buffer_append_text(&sql, is_backwards ? " ORDER BY id DESC" : " ORDER BY id");
+    buffer_append_text(&sql, " LIMIT ?");
+    int result =
+        sql_prepare(listing->reader->db, sql.data, &listing->find, listing->reader->path, err);
+    buffer_fini(&sql);
+    return result;
+}
+
+// Finds up to `limit` more ids between `low` and `high`.
+static int find_between(struct listing *listing, int64_t low, int64_t high, int64_t limit,
+                        struct err *err)
+{
+    sqlite3_stmt *find = listing->find;
+    sqlite3_bind_int64(find, 1, low);
+    sqlite3_bind_int64(find, 2, high);
+    int next = 3;
+    if (listing->filter != NULL)
+        next = filter_bind(listing->filter, find, next);
+    sqlite3_bind_int64(find, next, limit);
+
+    int code;
+    while ((code = sqlite3_step(find)) == SQLITE_ROW)
+        append_id(&listing->found, sqlite3_column_int64(find, 0));
+    int result = code == SQLITE_DONE ? 0 : reader_fail(listing->reader, err);
+    sqlite3_reset(find);
+    return result;
+}
+
+static void adapt_window(struct listing *listing, int64_t took_us)
+{
+    if (took_us < WINDOW_QUICK_US && listing->window < WINDOW_MAX_IDS)
+        listing->window *= 2;
+    else if (took_us > WINDOW_SLOW_US && listing->window > WINDOW_MIN_IDS)
+        listing->window /= 2;
+}
+
+static int find_in_window(struct listing *listing, int64_t low, int64_t high, int64_t limit,
+                          struct err *err)
+{
+    int64_t began_us = clock_monotonic_us();
+    int result = find_between(listing, low, high, limit, err);
+    adapt_window(listing, clock_monotonic_us() - began_us);
+    return result;
+}
+
+// The newest `limit` matches, newest first.
+static int find_newest(struct listing *listing, int64_t limit, struct err *err)
+{
+    while (listing->high >= listing->low && (int64_t)listing->found.count < limit) {
+        int64_t low = listing->high - listing->low < listing->window
+                          ? listing->low
+                          : listing->high - listing->window + 1;
+        int64_t wanted = limit - (int64_t)listing->found.count;
+        if (find_in_window(listing, low, listing->high, wanted, err) != 0)
+            return -1;
+        listing->high = low - 1;
+    }
+    return 0;
+}
+
+// The next page of matches, oldest first.
+static int find_next_page(struct listing *listing, struct err *err)
+{
+    listing->found.count = 0;
+    while (listing->low <= listing->high && listing->found.count < PAGE_IDS) {
+        int64_t high = listing->high - listing->low < listing->window
+                           ? listing->high
+                           : listing->low + listing->window - 1;
+        int64_t wanted = PAGE_IDS - (int64_t)listing->found.count;
+        if (find_in_window(listing, listing->low, high, wanted, err) != 0)
+            return -1;
+        bool is_page_full = listing->found.count == PAGE_IDS;
+        listing->low = is_page_full ? listing->found.ids[PAGE_IDS - 1] + 1 : high + 1;
+    }
+    return 0;
+}
+
+// --- showing ------------------------------------------------------------------------------------
+
+// Adds the row of `id` to those read, unless it has been deleted meanwhile.
+static int read_row(struct listing *listing, int64_t id, size_t *row_count, struct err *err)
+{
+    sqlite3_stmt *statement = listing->reader->get_traffic;
+    sqlite3_bind_int64(statement, 1, id);
+    int code = sqlite3_step(statement);
+    int result = 0;
+    if (code == SQLITE_ROW)
+        row_copy_take(&listing->rows[(*row_count)++], statement);
+    else if (code != SQLITE_DONE)
+        result = reader_fail(listing->reader, err);
+    sqlite3_reset(statement);
+    return result;
+}
+
+// One transaction for all, since beginning one costs as much as reading a row.
+static int read_batch(struct listing *listing, const int64_t *ids, size_t count, size_t *row_count,
+                      struct err *err)
+{
+    struct store_reader *reader = listing->reader;
+    *row_count = 0;
+    int result = sql_exec(reader->db, "BEGIN", "read", reader->path, err);
+    for (size_t i = 0; result == 0 && i < count; i++)
+        result = read_row(listing, ids[i], row_count, err);
+    sqlite3_exec(reader->db, "COMMIT", NULL, NULL, NULL);
+    return result;
+}
+
+static int show_found(struct listing *listing, struct err *err)
+{
+    int result = 0;
+    for (size_t at = 0; result == 0 && at < listing->found.count; at += BATCH_ROWS) {
+        size_t left = listing->found.count - at;
+        size_t row_count;
+        result = read_batch(listing, listing->found.ids + at, left < BATCH_ROWS ? left : BATCH_ROWS,
+                            &row_count, err);
+        for (size_t i = 0; result == 0 && i < row_count; i++)
+            result = listing->on_row(listing->ctx, listing->column_count, listing->names,
+                                     listing->rows[i].values);
+    }
+    return result;
+}
+
+static void reverse(struct id_list *list)
+{
+    for (size_t i = 0; i < list->count / 2; i++) {
+        int64_t id = list->ids[i];
+        list->ids[i] = list->ids[list->count - 1 - i];
+        list->ids[list->count - 1 - i] = id;
+    }
+}
+
+static int show_newest(struct listing *listing, int64_t limit, struct err *err)
+{
+    if (find_newest(listing, limit, err) != 0)
+        return -1;
+    reverse(&listing->found);
+    return show_found(listing, err);
+}
+
+static int show_all(struct listing *listing, struct err *err)
+{
+    int result = 0;
+    while (result == 0 && listing->low <= listing->high) {
+        if (find_next_page(listing, err) != 0)
+            return -1;
+        result = show_found(listing, err);
+    }
+    return result;
+}
+
+// Narrows the range of ids to what there is now.
+static int set_range(struct listing *listing, int64_t min_id, int64_t max_id, struct err *err)
+{
+    struct store_reader *reader = listing->reader;
+    int64_t first = 0;
+    int64_t last = 0;
+    if (sql_integer(reader->db, "SELECT min(id) FROM exchange", &first, reader->path, err) != 0 ||
+        sql_integer(reader->db, "SELECT max(id) FROM exchange", &last, reader->path, err) != 0)
+        return -1;
+    listing->low = min_id > first ? min_id : first;
+    listing->high = max_id != 0 && max_id < last ? max_id : last;
+    return 0;
+}
+
+static void listing_fini(struct listing *listing)
+{
+    for (size_t i = 0; i < BATCH_ROWS; i++)
+        row_copy_fini(&listing->rows[i]);
+    free(listing->found.ids);
+    sqlite3_finalize(listing->find);
+}
+
+int store_list_traffic(struct store_reader *reader, const struct filter *filter, int64_t limit,
+                       int64_t min_id, int64_t max_id, value_columns_fn on_columns,
+                       value_row_fn on_row, void *ctx, struct err *err)
+{
+    struct listing listing = {
+        .reader = reader,
+        .filter = filter,
+        .window = WINDOW_FIRST_IDS,
+        .on_row = on_row,
+        .ctx = ctx,
+    };
+    if (reader_prepare(reader, "SELECT * FROM traffic WHERE id = ?", &reader->get_traffic, err) !=
+            0 ||
+        prepare_find(&listing, limit > 0, err) != 0)
+        return -1;
+
+    struct arena arena = {0};
+    listing.column_count = (size_t)sqlite3_column_count(reader->get_traffic);
+    listing.names = column_names_take(&arena, reader->get_traffic);
+    int result = 0;
+    if (on_columns != NULL)
+        result = on_columns(ctx, listing.column_count, listing.names);
+    if (result == 0)
+        result = set_range(&listing, min_id, max_id, err);
+    if (result == 0)
+        result = limit > 0 ? show_newest(&listing, limit, err) : show_all(&listing, err);
+    arena_fini(&arena);
+    listing_fini(&listing);
+    return result;
+}

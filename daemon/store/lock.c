@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// A lock file beside the recording, held with flock(2): it ends with the process, however that
+// ends. The recording itself cannot carry it, because closing any descriptor of that file would
+// drop the locks that SQLite holds on it.
+#include "lock.h"
+
+#include "hark/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int refuse(int fd, const char *path, struct err *err)
+{
+    char holder[32] = "";
+    ssize_t length = pread(fd, holder, sizeof(holder) - 1, 0);
+    long pid = length > 0 ? strtol(holder, NULL, 10) : 0;
+    if (pid <= 0)
+        return err_set(err,
+                       "store: open %s: another hark is recording to it; stop that one, or give "
+                       "this one another file",
+                       path);
+    return err_set(err,
+                   "store: open %s: process %ld is recording to it; stop that one (kill %ld), or "
+                   "give this one another file",
+                   path, pid, pid);
+}
+
+static int write_pid(int fd)
+{
+    char text[32];
+    int length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) != length)
+        return -1;
+    return 0;
+}
+
+int lock_acquire(const char *path, struct err *err)
+{
+    char *lock_path = mem_printf("%s.lock", path);
+    int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        err_set(err, "store: open %s: %s", lock_path, strerror(errno));
+        goto out;
+    }
+    int result = 0;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        result = errno == EWOULDBLOCK
+                     ? refuse(fd, path, err)
+                     : err_set(err, "store: lock %s: %s", lock_path, strerror(errno));
+    else if (fchmod(fd, 0600) != 0)
+        result = err_set(err, "store: change the mode of %s: %s", lock_path, strerror(errno));
+    // A full disk must not keep hark from starting: the id is only there for the message.
+    else
+        (void)write_pid(fd);
+    if (result != 0) {
+        close(fd);
+        fd = -1;
+    }
+out:
+    free(lock_path);
+    return fd;
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// The lock that keeps a second writer off a recording.
+#ifndef HARK_STORE_LOCK_H
+#define HARK_STORE_LOCK_H
+
+#include "hark/err.h"
+
+// Locks "<path>.lock" (mode 0600, made if need be, never removed) and writes this process's id
+// into it. Returns the descriptor that holds the lock until it is closed, or -1; the message
+// names the process that holds it.
+int lock_acquire(const char *path, struct err *err);
+
+#endif

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: MIT
+// Opening a recording to write: lock, look at what is there, mend or refuse it, begin a session.
+//
+// A file is damaged if SQLite says so at any step of opening; it is then set aside once, and the
+// steps run again on a new file. What belongs to another program is recognised by the bytes of
+// its header, read before SQLite does anything that could change it.
+#include "damage.h"
+#include "hark/clock.h"
+#include "lock.h"
+#include "migrate.h"
+#include "schema.h"
+#include "sql.h"
+#include "writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// A file of up to this size is read whole after a crash, to find damage early.
+#define QUICK_CHECK_MAX_BYTES ((int64_t)64 * 1024 * 1024)
+
+// How long opening waits for another program that has the file locked.
+#define OPEN_BUSY_MS 1000
+
+#define HEADER_BYTES          100
+#define HEADER_MAGIC          "SQLite format 3"
+#define HEADER_SCHEMA_COOKIE  40
+#define HEADER_APPLICATION_ID 68
+
+// What became of an attempt to open.
+enum attempt {
+    ATTEMPT_OPEN,
+    ATTEMPT_DAMAGED,
+    ATTEMPT_FAILED
+};
+
+// --- the file -----------------------------------------------------------------------------------
+
+// The real path, so that two names of one file have one lock. The file need not exist.
+static char *resolve_path(const char *path, struct err *err)
+{
+    char resolved[PATH_MAX];
+    if (realpath(path, resolved) != NULL)
+        return mem_strdup(resolved);
+    char *for_directory = mem_strdup(path);
+    char *for_name = mem_strdup(path);
+    char *result = NULL;
+    if (errno == ENOENT && realpath(dirname(for_directory), resolved) != NULL)
+        result =
+            mem_printf("%s/%s", strcmp(resolved, "/") == 0 ? "" : resolved, basename(for_name));
+    else
+        err_set(err, "store: open %s: %s", path, strerror(errno));
+    free(for_directory);
+    free(for_name);
+    return result;
+}
+
+// Makes the file, if there is none, with the mode that SQLite then gives to -wal and -shm, too.
+static int create_file(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return 0;
+    int result = fd >= 0 && fchmod(fd, 0600) == 0
+                     ? 0
+                     : err_set(err, "store: create %s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd); // nothing else in this process can have a file open that did not exist
+    return result;
+}
+
+static int check_is_file(const char *path, struct err *err)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return err_set(err, "store: open %s: %s", path, strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return err_set(err, "store: open %s: not a regular file", path);
+    return 0;
+}
+
+static uint32_t big_endian(const unsigned char *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+// Is this a valid SQLite file that another program made? Reads through SQLite's own descriptor,
+// before SQLite does anything that could change the file (as it does when it finds a WAL). A file
+// that has no mark and never had a table is what an earlier start left, if it died early.
+static bool is_foreign(sqlite3 *db)
+{
+    unsigned char header[HEADER_BYTES] = {0};
+    sqlite3_file *file = NULL;
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+        file->pMethods->xRead(file, header, sizeof(header), 0) != SQLITE_OK ||
+        memcmp(header, HEADER_MAGIC, sizeof(HEADER_MAGIC)) != 0)
+        return false;
+    uint32_t id = big_endian(header + HEADER_APPLICATION_ID);
+    bool is_blank = id == 0 && big_endian(header + HEADER_SCHEMA_COOKIE) == 0;
+    return id != SCHEMA_APPLICATION_ID && !is_blank;
+}
+
+// --- the steps of an attempt --------------------------------------------------------------------
+
+static int refuse_foreign(const struct store_writer *writer, struct err *err)
+{
+    return err_set(err,
+                   "store: open %s: this is a database of another program, not a recording; give "
+                   "hark another file",
+                   writer->path);
+}
+
+static int connect_file(struct store_writer *writer, struct err *err)
+{
+    if (create_file(writer->path, err) != 0 || check_is_file(writer->path, err) != 0)
+        return -1;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (sqlite3_open_v2(writer->path, &writer->db, flags, NULL) != SQLITE_OK)
+        return sql_fail(err, writer->db, "open", writer->path);
+    if (is_foreign(writer->db))
+        return refuse_foreign(writer, err);
+    int on = 1;
+    sqlite3_file_control(writer->db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+    sqlite3_busy_timeout(writer->db, OPEN_BUSY_MS);
+    return 0;
+}
+
+// The tables of another program may still be in its WAL only, where is_foreign() cannot see them.
+static int check_identity(struct store_writer *writer, struct err *err)
+{
+    int64_t id = 0;
+    int64_t version = 0;
+    int64_t tables = 0;
+    if (sql_integer(writer->db, "PRAGMA application_id", &id, writer->path, err) != 0 ||
+        sql_integer(writer->db, "PRAGMA user_version", &version, writer->path, err) != 0 ||
+        sql_integer(writer->db, "SELECT count(*) FROM sqlite_schema", &tables, writer->path, err) !=
+            0)
+        return -1;
+    if (id != SCHEMA_APPLICATION_ID && tables > 0)
+        return refuse_foreign(writer, err);
+    if (version > schema_version())
+        return err_set(err,
+                       "store: open %s: a newer hark made this recording (version %lld, this hark "
+                       "knows %d); use that one, or give this one another file",
+                       writer->path, (long long)version, schema_version());
+    return 0;
+}
+
+// Page size and auto_vacuum can be chosen only before the first table; WAL comes after it, so
+// that a process that dies here leaves a blank file or a complete one.
+static int set_up_schema(struct store_writer *writer, struct err *err)
+{
+    const char *path = writer->path;
+    if (sql_exec(writer->db, "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL", "set up",
+                 path, err) != 0 ||
+        migrate(writer->db, path, schema_migrations, schema_migration_count, writer->log, err) != 0)
+        return -1;
+    int64_t is_wal = 0;
+    if (sql_exec(writer->db, "PRAGMA journal_mode = WAL", "set up", path, err) != 0 ||
+        sql_integer(writer->db, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", &is_wal,
+                    path, err) != 0)
+        return -1;
+    if (!is_wal)
+        return err_set(err, "store: open %s: this file system cannot do WAL; use a local disk",
+                       path);
+    return 0;
+}
+
+// secure_delete: Debian's default would write each page that is freed once more, full of zeros.
+// FAST still overwrites what is deleted inside pages that are written anyway.
+static int configure(struct store_writer *writer, bool sync_every_commit, struct err *err)
+{
+    const char *settings = "PRAGMA wal_autocheckpoint = 0;"
+                           "PRAGMA cache_size = -4096;"
+                           "PRAGMA mmap_size = 0;"
+                           "PRAGMA temp_store = MEMORY;"
+                           "PRAGMA foreign_keys = OFF;"
+                           "PRAGMA secure_delete = FAST";
+    char limit[64];
+    sqlite3_snprintf(sizeof(limit), limit, "PRAGMA journal_size_limit = %lld",
+                     (long long)WRITER_WAL_LIMIT_BYTES);
+    const char *sync =
+        sync_every_commit ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL";
+    if (sql_exec(writer->db, settings, "set up", writer->path, err) != 0 ||
+        sql_exec(writer->db, limit, "set up", writer->path, err) != 0)
+        return -1;
+    return sql_exec(writer->db, sync, "set up", writer->path, err);
+}
+
+// A session that met damage has left word of it; after a crash a small file is read whole.
+static int check_damage(struct store_writer *writer, bool *is_damaged, struct err *err)
+{
+    sqlite3 *db = writer->db;
+    const char *path = writer->path;
+    int64_t damaged = 0;
+    int64_t crashed = 0;
+    int64_t bytes = 0;
+    int64_t faults = 0;
+    if (sql_integer(db, "SELECT count(*) FROM session WHERE state = 'damaged'", &damaged, path,
+                    err) != 0 ||
+        sql_integer(db, "SELECT count(*) FROM session WHERE state = 'running'", &crashed, path,
+                    err) != 0 ||
+        sql_integer(db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+                    &bytes, path, err) != 0)
+        return -1;
+    if (crashed > 0 && bytes <= QUICK_CHECK_MAX_BYTES &&
+        sql_integer(db, "SELECT count(*) FROM pragma_quick_check WHERE quick_check <> 'ok'",
+                    &faults, path, err) != 0)
+        return -1;
+    *is_damaged = damaged > 0 || faults > 0;
+    if (damaged > 0)
+        return err_set(err, "store: open %s: an earlier session found damage", path);
+    if (faults > 0)
+        return err_set(err, "store: open %s: quick_check finds damage", path);
+    return 0;
+}
+
+// --- the session --------------------------------------------------------------------------------
+
+static int insert_session(struct store_writer *writer, const struct store_writer_options *options,
+                          struct err *err)
+{
+    sqlite3_stmt *insert = NULL;
+    if (sql_prepare(writer->db,
+                    "INSERT INTO session (started_us, state, version, command, settings, pid,"
+                    " next_exchange_id) VALUES (?, 'running', ?, ?, ?, ?, ?)",
+                    &insert, writer->path, err) != 0)
+        return -1;
+    sqlite3_bind_int64(insert, 1, clock_wall_us());
+    sqlite3_bind_text(insert, 2, options->version, -1, SQLITE_STATIC);
+    sqlite3_bind_text(insert, 3, options->command, -1, SQLITE_STATIC);
+    sqlite3_bind_text(insert, 4, options->settings, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(insert, 5, getpid());
+    sqlite3_bind_int64(insert, 6, writer->next_id);
+    int result = sqlite3_step(insert) == SQLITE_DONE
+                     ? 0
+                     : sql_fail(err, writer->db, "write to", writer->path);
+    sqlite3_finalize(insert);
+    writer->session_id = sqlite3_last_insert_rowid(writer->db);
+    return result;
+}
+
+// What the last session left unfinished is ended, and this session begun, in one transaction. If
+// that fails, closing the connection rolls it back (and keeps SQLite's error code until then).
+// `state <> 'done'` lets SQLite find the pending rows by the index.
+static int begin_session(struct store_writer *writer, const struct store_writer_options *options,
+                         struct err *err)
+{
+    sqlite3 *db = writer->db;
+    const char *path = writer->path;
+    if (sql_exec(db, "BEGIN IMMEDIATE", "write to", path, err) != 0)
+        return -1;
+    int result = sql_exec(db,
+                          "UPDATE exchange SET state = 'interrupted', duration_us = NULL"
+                          " WHERE state = 'pending' AND state <> 'done'",
+                          "write to", path, err);
+    int interrupted = sqlite3_changes(db);
+    if (result == 0)
+        result = sql_exec(db, "UPDATE session SET state = 'crashed' WHERE state = 'running'",
+                          "write to", path, err);
+    if (result == 0)
+        result = sql_integer(db,
+                             "SELECT max((SELECT coalesce(max(id), 0) + 1 FROM exchange),"
+                             " (SELECT coalesce(max(next_exchange_id), 1) FROM session))",
+                             &writer->next_id, path, err);
+    if (result == 0)
+        result = insert_session(writer, options, err);
+    if (result == 0)
+        result = sql_exec(db, "COMMIT", "write to", path, err);
+    if (result == 0 && interrupted > 0)
+        log_warn(writer->log, "store", "%d exchanges of an earlier session were interrupted",
+                 interrupted);
+    return result;
+}
+
+static void end_session(struct store_writer *writer)
+{
+    struct err err = {0};
+    sqlite3_busy_timeout(writer->db, OPEN_BUSY_MS);
+    char *sql = sqlite3_mprintf("UPDATE session SET state = 'ended', ended_us = %lld,"
+                                " next_exchange_id = %lld WHERE id = %lld"
+                                " AND state = 'running'",
+                                (long long)clock_wall_us(), (long long)writer->next_id,
+                                (long long)writer->session_id);
+    if (sql_exec(writer->db, sql, "end the session in", writer->path, &err) != 0)
+        log_error(writer->log, "store", "%s", err.text);
+    sqlite3_free(sql);
+}
+
+// --- opening and closing ------------------------------------------------------------------------
+
+static void disconnect(struct store_writer *writer)
+{
+    writer_finalize(writer);
+    sqlite3_close(writer->db);
+    writer->db = NULL;
+}
+
+static enum attempt attempt_open(struct store_writer *writer,
+                                 const struct store_writer_options *options, struct err *err)
+{
+    bool is_damaged = false;
+    if (connect_file(writer, err) == 0 && check_identity(writer, err) == 0 &&
+        set_up_schema(writer, err) == 0 &&
+        configure(writer, options->sync_every_commit, err) == 0 &&
+        check_damage(writer, &is_damaged, err) == 0 && writer_prepare(writer, err) == 0 &&
+        begin_session(writer, options, err) == 0) {
+        sqlite3_busy_timeout(writer->db, WRITER_BUSY_MS);
+        return ATTEMPT_OPEN;
+    }
+    is_damaged = is_damaged || (writer->db != NULL && sql_is_damage(sqlite3_errcode(writer->db)));
+    disconnect(writer);
+    return is_damaged ? ATTEMPT_DAMAGED : ATTEMPT_FAILED;
+}
+
+static void writer_destroy(struct store_writer *writer)
+{
+    if (writer->lock_fd >= 0)
+        close(writer->lock_fd);
+    for (size_t i = 0; i < sizeof(writer->json) / sizeof(writer->json[0]); i++)
+        buffer_fini(&writer->json[i]);
+    arena_fini(&writer->latin1);
+    free(writer->path);
+    free(writer->wal_path);
+    free(writer);
+}
+
+struct store_writer *store_writer_open(const struct store_writer_options *options, struct err *err)
+{
+    struct store_writer *writer = mem_calloc(1, sizeof(*writer));
+    writer->log = options->log;
+    writer->lock_fd = -1;
+    writer->path = resolve_path(options->path, err);
+    if (writer->path == NULL)
+        goto fail;
+    writer->wal_path = mem_printf("%s-wal", writer->path);
+    writer->lock_fd = lock_acquire(writer->path, err);
+    if (writer->lock_fd < 0)
+        goto fail;
+
+    struct err problem = {0};
+    enum attempt attempt = attempt_open(writer, options, &problem);
+    if (attempt == ATTEMPT_DAMAGED) {
+        if (damage_set_aside(writer->path, problem.text, writer->log, err) != 0)
+            goto fail;
+        problem = (struct err){0};
+        attempt = attempt_open(writer, options, &problem);
+    }
+    if (attempt == ATTEMPT_OPEN)
+        return writer;
+    err_set(err, "%s", problem.text);
+fail:
+    writer_destroy(writer);
+    return NULL;
+}
+
+void store_writer_close(struct store_writer *writer)
+{
+    if (writer == NULL)
+        return;
+    struct err err = {0};
+    int64_t wal_bytes;
+    store_writer_rollback(writer);
+    end_session(writer);
+    if (store_writer_checkpoint(writer, &wal_bytes, &err) != STORE_OK)
+        log_error(writer->log, "store", "%s", err.text);
+    disconnect(writer);
+    writer_destroy(writer);
+}
+
+int64_t store_writer_next_id(const struct store_writer *writer)
+{
+    return writer->next_id;
+}
+
+int64_t store_writer_session_id(const struct store_writer *writer)
+{
+    return writer->session_id;
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// The inside of a store_reader, shared by the files that read.
+#ifndef HARK_STORE_READER_PRIVATE_H
+#define HARK_STORE_READER_PRIVATE_H
+
+#include "hark/store_reader.h"
+
+#include <sqlite3.h>
+
+// Owner: who opened it. Thread: the one that opened it.
+struct store_reader {
+    char *path;
+    sqlite3 *db;
+    sqlite3_stmt *get_row; // prepared when first used, as the next ones
+    sqlite3_stmt *get_traffic;
+    sqlite3_stmt *get_segment;
+    sqlite3_stmt *get_message;
+};
+
+// Prepares `*statement` unless it is.
+int reader_prepare(struct store_reader *reader, const char *sql, sqlite3_stmt **statement,
+                   struct err *err);
+int reader_fail(struct store_reader *reader, struct err *err);
+
+#endif

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// The inside of a store_writer, shared by opening and writing.
+#ifndef HARK_STORE_WRITER_PRIVATE_H
+#define HARK_STORE_WRITER_PRIVATE_H
+
+#include "hark/buffer.h"
+#include "hark/store_writer.h"
+
+#include <sqlite3.h>
+
+// How long an operation waits for another connection before it says STORE_BUSY.
+#define WRITER_BUSY_MS 100
+
+// What the -wal file shrinks to when it begins anew.
+#define WRITER_WAL_LIMIT_BYTES ((int64_t)64 * 1024 * 1024)
+
+// How often a larger one is worth waiting for its readers.
+#define WRITER_RESTART_INTERVAL_US 1000000
+
+enum writer_statement {
+    STATEMENT_BEGIN,
+    STATEMENT_COMMIT,
+    STATEMENT_INSERT_ROW,
+    STATEMENT_UPDATE_ROW,
+    STATEMENT_INSERT_BODY,
+    STATEMENT_INSERT_MESSAGE,
+    STATEMENT_ADD_LOSS,
+    STATEMENT_PUT_SESSION,
+    STATEMENT_COUNT
+};
+
+// Owner: who opened it. Thread: see store_writer.h.
+struct store_writer {
+    char *path; // resolved, so that one file has one lock
+    char *wal_path;
+    int lock_fd;
+    sqlite3 *db;
+    sqlite3_stmt *statements[STATEMENT_COUNT];
+    struct log *log;
+    int64_t session_id;
+    int64_t next_id;          // first unused exchange id
+    int64_t restart_tried_us; // monotonic; see store_writer_checkpoint()
+    // What was made for a row that is being bound, until its statement has run.
+    struct buffer json[4];
+    struct arena latin1;
+};
+
+// Prepares all statements; fails on a file whose tables are not what they should be.
+int writer_prepare(struct store_writer *writer, struct err *err);
+void writer_finalize(struct store_writer *writer);
+
+#endif

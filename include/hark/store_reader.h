@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// The reading side of the recording: read-only, beside a running daemon or without one.
+//
+// Thread: a reader belongs to the thread that opened it. No call keeps a read transaction open
+// after it has returned, since a long one would keep the WAL from being reset.
+#ifndef HARK_STORE_READER_H
+#define HARK_STORE_READER_H
+
+#include "hark/err.h"
+#include "hark/row.h"
+#include "hark/store_writer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store_reader;
+struct filter;
+
+// Opens an existing recording; a missing one, one that is no recording and one of a newer hark
+// are errors that say what to do.
+struct store_reader *store_reader_open(const char *path, struct err *err);
+void store_reader_close(struct store_reader *reader);
+
+// --- filters: words of the filter language, joined by "and" --------------------------------
+
+// Parses `count` words ("host:api.example.com", "status:5xx", "text"). NULL on a mistake; the
+// message names the word, the column and a suggestion.
+struct filter *filter_create(const char *const *words, size_t count, struct err *err);
+void filter_destroy(struct filter *filter);
+
+// --- values: rows of any shape, as SQL gives them ----------------------------------------------
+
+enum value_type {
+    VALUE_NULL,
+    VALUE_INTEGER,
+    VALUE_REAL,
+    VALUE_TEXT,
+    VALUE_BLOB
+};
+
+// Borrowed: good until the callback returns.
+struct value {
+    enum value_type type;
+    int64_t integer;
+    double real;
+    const char *data; // TEXT and BLOB, also NUL-terminated for TEXT
+    size_t length;
+};
+
+// One row. `names` has a column name for each value. Return 0 to go on, another number to stop;
+// the function that called returns that number.
+typedef int (*value_row_fn)(void *ctx, size_t count, const char *const *names,
+                            const struct value *values);
+// Told the columns once before the first row, also when there will be no row. May be NULL.
+typedef int (*value_columns_fn)(void *ctx, size_t count, const char *const *names);
+
+// Rows of the view `traffic` that match (filter NULL: all), oldest first: the newest `limit` of
+// them (0: all) with id between `min_id` and `max_id` (0: open). -1 on error.
+int store_list_traffic(struct store_reader *reader, const struct filter *filter, int64_t limit,
+                       int64_t min_id, int64_t max_id, value_columns_fn on_columns,
+                       value_row_fn on_row, void *ctx, struct err *err);
+
+// Runs one read-only statement. A statement that would write is refused; text after the first
+// statement is an error. `on_columns` is called first. -1 on error.
+int store_query(struct store_reader *reader, const char *sql, value_columns_fn on_columns,
+                value_row_fn on_row, void *ctx, struct err *err);
+
+// --- one exchange --------------------------------------------------------------------------
+
+enum store_found {
+    STORE_FOUND,
+    STORE_NOT_FOUND,
+    STORE_READ_ERROR
+};
+
+// The caller destroys the row.
+enum store_found store_get_row(struct store_reader *reader, int64_t id, struct exchange_row **row,
+                               struct err *err);
+// The id of the newest exchange, `back` before it (0: the newest itself).
+enum store_found store_last_id(struct store_reader *reader, int64_t back, int64_t *id,
+                               struct err *err);
+
+// One segment of a body; `data` is borrowed until the callback returns. Return 0 to go on.
+typedef int (*body_segment_fn)(void *ctx, int64_t seq, int64_t at_us, const void *data,
+                               size_t length);
+// All segments of a side in order; one in memory at a time. -1 on error, else what the callback
+// returned last.
+int store_walk_body(struct store_reader *reader, int64_t exchange_id, enum body_side side,
+                    body_segment_fn on_segment, void *ctx, struct err *err);
+
+// A row of `message`; `data` is borrowed until the callback returns.
+struct message_view {
+    int64_t seq;
+    int64_t at_us;       // since the start of the exchange
+    enum body_side side; // who sent it: the request's side is the client
+    int opcode;          // RFC 6455; 0: it goes on with the side's message before
+    bool is_compressed;  // as it was on the wire (RFC 7692)
+    const void *data;
+    size_t length;
+};
+typedef int (*message_fn)(void *ctx, const struct message_view *message); // 0 to go on
+// All messages of both sides in order; returns as store_walk_body() does.
+int store_walk_messages(struct store_reader *reader, int64_t exchange_id, message_fn on_message,
+                        void *ctx, struct err *err);
+
+#endif

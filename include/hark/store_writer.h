@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// The writing side of the recording. One per process and file; a lock keeps others off.
+//
+// Thread: opened by the main thread, then used by the writer thread alone (which also
+// checkpoints), closed by the main thread after that one has ended.
+#ifndef HARK_STORE_WRITER_H
+#define HARK_STORE_WRITER_H
+
+#include "hark/chunk.h"
+#include "hark/err.h"
+#include "hark/log.h"
+#include "hark/row.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum body_side {
+    BODY_REQUEST,
+    BODY_RESPONSE
+};
+
+enum store_result {
+    STORE_OK,
+    STORE_BUSY,  // another connection holds the file; nothing was changed, try again
+    STORE_FULL,  // no space or an I/O error; the transaction was rolled back
+    STORE_ERROR, // anything else; the transaction was rolled back
+};
+
+struct store_writer_options {
+    const char *path;
+    bool sync_every_commit; // durability = full: synchronous FULL, else NORMAL
+    const char *version;    // hark's, for the session row
+    const char *command;    // the command line, for the session row
+    const char *settings;   // JSON object of the settings that matter, for the session row
+    struct log *log;        // says what was found and mended on opening
+};
+
+struct store_writer;
+
+// Creates or opens the file (mode 0600): takes the lock (a second daemon is refused at once),
+// sets a damaged file aside with a time stamp and begins a fresh one, refuses one that a newer
+// hark made, migrates an older one, turns what was pending into `interrupted`, adds a session row.
+struct store_writer *store_writer_open(const struct store_writer_options *options, struct err *err);
+// Ends the session row, checkpoints and closes; the -wal file stays, so that readers without
+// write permission can open the file.
+void store_writer_close(struct store_writer *writer);
+
+int64_t store_writer_next_id(const struct store_writer *writer); // first unused exchange id
+int64_t store_writer_session_id(const struct store_writer *writer);
+
+// One transaction: begin, any number of puts, commit. After a result other than STORE_OK no
+// transaction is open. BUSY is returned within about 100 ms, so that the caller can look around.
+enum store_result store_writer_begin(struct store_writer *writer, struct err *err);
+// Inserts the row, or replaces all its columns if it is there already (`is_update`).
+enum store_result store_writer_put_row(struct store_writer *writer, const struct exchange_row *row,
+                                       bool is_update, struct err *err);
+// Adds a row to `body`. The chunk is sealed and stays the caller's.
+enum store_result store_writer_put_body(struct store_writer *writer, int64_t exchange_id,
+                                        enum body_side side, int64_t seq, const struct chunk *chunk,
+                                        struct err *err);
+// Adds a row to `message`: a WebSocket message, or a part of a long one.
+struct store_message {
+    struct chunk *chunk; // sealed; its payload, and when it came
+    enum body_side side; // who sent it: the request's side is the client
+    int64_t seq;         // from 0, both sides together
+    int opcode;          // 0: this goes on with the side's message before
+    bool is_compressed;
+};
+enum store_result store_writer_put_message(struct store_writer *writer, int64_t exchange_id,
+                                           const struct store_message *message, struct err *err);
+// Adds to the loss counters of this session's row (exchanges and body bytes not recorded).
+enum store_result store_writer_put_loss(struct store_writer *writer, int64_t exchanges,
+                                        int64_t bytes, struct err *err);
+// Adds a session beside the daemon's own, or ends it.
+struct store_session {
+    int64_t id;
+    int64_t started_us; // Unix microseconds
+    int64_t ended_us;   // 0: it goes on
+    const char *command;
+};
+enum store_result store_writer_put_session(struct store_writer *writer,
+                                           const struct store_session *session, struct err *err);
+enum store_result store_writer_commit(struct store_writer *writer, struct err *err);
+void store_writer_rollback(struct store_writer *writer);
+
+// Moves what it can of the WAL into the file, without waiting for readers, but for at most 100 ms
+// in a second while the WAL is larger than 64 MiB. `wal_bytes` gets what the WAL file occupies
+// afterwards.
+enum store_result store_writer_checkpoint(struct store_writer *writer, int64_t *wal_bytes,
+                                          struct err *err);
+
+#endif
