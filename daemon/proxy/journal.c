@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+// The journal: which records an exchange makes. A row goes as a copy while the exchange goes on,
+// and itself at the end.
+#include "journal.h"
+
+#include "exchange.h"
+
+#include "hark/clock.h"
+
+#include <assert.h>
+
+void journal_fini(struct journal *journal)
+{
+    record_destroy(journal->held);
+    journal->held = NULL;
+}
+
+static void push_held(struct exchange *exchange)
+{
+    struct journal *journal = &exchange->journal;
+    if (journal->held == NULL)
+        return;
+    recorder_push(exchange->worker->recorder, journal->held);
+    journal->held = NULL;
+}
+
+static struct record *held_record(struct exchange *exchange)
+{
+    struct journal *journal = &exchange->journal;
+    if (journal->held == NULL)
+        journal->held = record_create(exchange->row->id);
+    return journal->held;
+}
+
+static void push_copy_of_row(struct exchange *exchange)
+{
+    struct record *record = held_record(exchange);
+    record->row = row_clone(exchange->row);
+    record->is_update = exchange->journal.is_begun;
+    exchange->journal.is_begun = true;
+    push_held(exchange);
+}
+
+void journal_begin(struct exchange *exchange)
+{
+    struct journal *journal = &exchange->journal;
+    if (!journal->is_off && !journal->is_begun && journal->final == FINAL_NOT_SENT)
+        push_copy_of_row(exchange);
+}
+
+void journal_update(struct exchange *exchange)
+{
+    struct journal *journal = &exchange->journal;
+    if (!journal->is_off && journal->is_begun && journal->final != FINAL_WAITING)
+        push_copy_of_row(exchange);
+}
+
+// The part of the chunk that `record_bodies` lets through: itself, a shorter copy, or NULL.
+static struct chunk *within_cap(struct exchange *exchange, enum body_side side, struct chunk *chunk)
+{
+    int64_t room = exchange->config->record_bodies_bytes - exchange->journal.kept_bytes[side];
+    if ((int64_t)chunk->length <= room)
+        return chunk_ref(chunk);
+    exchange->row->body_truncated = true;
+    if (room <= 0)
+        return NULL;
+    struct chunk *part = chunk_create((size_t)room, chunk->at_us);
+    chunk_append(part, chunk->data, (size_t)room);
+    chunk_seal(part);
+    return part;
+}
+
+static size_t held_bytes(const struct journal *journal)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; journal->held != NULL && i < journal->held->segment_count; i++)
+        bytes += journal->held->segments[i].chunk->length;
+    return bytes;
+}
+
+void journal_add_chunk(struct exchange *exchange, enum body_side side, struct chunk *chunk)
+{
+    struct journal *journal = &exchange->journal;
+    if (journal->is_off || journal->final != FINAL_NOT_SENT)
+        return;
+    struct chunk *kept = within_cap(exchange, side, chunk);
+    if (kept == NULL)
+        return;
+    bool is_large = held_bytes(journal) + kept->length > CHUNK_MAX_BYTES;
+    record_add_segment(held_record(exchange), kept, side, journal->next_seq[side]++);
+    journal->kept_bytes[side] += (int64_t)kept->length;
+    chunk_unref(kept);
+    if (journal->is_begun)
+        push_held(exchange);
+    else if (is_large)
+        journal_begin(exchange);
+}
+
+void journal_add_message(struct exchange *exchange, enum body_side side,
+                         const struct websocket_part *part)
+{
+    struct journal *journal = &exchange->journal;
+    if (journal->is_off || journal->final != FINAL_NOT_SENT)
+        return;
+    struct chunk *whole = chunk_create(part->length, part->at_us);
+    chunk_append(whole, part->data, part->length);
+    chunk_seal(whole);
+    struct chunk *kept = within_cap(exchange, side, whole);
+    chunk_unref(whole);
+    if (kept == NULL)
+        return;
+    journal->kept_bytes[side] += (int64_t)kept->length;
+    record_add_message(held_record(exchange),
+                       &(struct store_message){.chunk = kept,
+                                               .side = side,
+                                               .seq = journal->next_message_seq++,
+                                               .opcode = part->opcode,
+                                               .is_compressed = part->is_compressed});
+    chunk_unref(kept);
+    if (journal->is_begun)
+        push_held(exchange);
+}
+
+// On the writer thread: the record goes home to its worker.
+static void on_written(struct record *record)
+{
+    struct exchange *exchange = record->waiter;
+    worker_post(exchange->worker, &(struct inbox_item){.kind = INBOX_WRITTEN, .record = record});
+}
+
+void journal_finish(struct exchange *exchange)
+{
+    struct journal *journal = &exchange->journal;
+    assert(journal->final == FINAL_NOT_SENT);
+    if (journal->is_off) {
+        journal->final = FINAL_COMMITTED;
+        return;
+    }
+    struct record *record = held_record(exchange);
+    journal->held = NULL;
+    record->row = exchange->row;
+    record->is_update = journal->is_begun;
+    record->is_final = true;
+    journal->is_begun = true;
+    if (exchange->config->durability == CONFIG_DURABILITY_RELAXED) {
+        exchange->row = NULL;
+        journal->final = FINAL_COMMITTED;
+    } else {
+        record->on_written = on_written;
+        record->waiter = exchange;
+        journal->final = FINAL_WAITING;
+    }
+    recorder_push(exchange->worker->recorder, record);
+}
+
+void journal_written(struct exchange *exchange, struct record *record)
+{
+    assert(record->row == exchange->row);
+    record->row = NULL;
+    exchange->journal.final = record->is_lost ? FINAL_LOST : FINAL_COMMITTED;
+    record_destroy(record);
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// The journal of an exchange: what of it goes to the recorder, and when.
+//
+// A small exchange goes as one record when it has ended. One that lasts, or whose bodies need more
+// than one segment a side, is written as it goes on: first a pending row, then each segment as it
+// is sealed, last the final row. Part of the exchange; same owner and thread.
+#ifndef HARK_PROXY_JOURNAL_H
+#define HARK_PROXY_JOURNAL_H
+
+#include "hark/websocket.h"
+#include "recorder.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define JOURNAL_PENDING_AFTER_US ((int64_t)100000)
+
+struct exchange;
+
+enum journal_final {
+    FINAL_NOT_SENT,
+    FINAL_WAITING,
+    FINAL_COMMITTED,
+    FINAL_LOST
+};
+
+struct journal {
+    bool is_off;         // mode = off, or nothing to keep
+    bool is_begun;       // a row has gone to the recorder
+    struct record *held; // segments kept back until it is begun; NULL: none
+    int64_t next_seq[2]; // by body_side
+    int64_t next_message_seq;
+    int64_t kept_bytes[2]; // recorded body bytes
+    enum journal_final final;
+};
+
+void journal_fini(struct journal *journal);
+// A sealed chunk of a body; cut to `record_bodies`.
+void journal_add_chunk(struct exchange *exchange, enum body_side side, struct chunk *chunk);
+// A WebSocket message, or a part of one; cut to `record_bodies`.
+void journal_add_message(struct exchange *exchange, enum body_side side,
+                         const struct websocket_part *part);
+// Writes the row as it stands, if that has not been done: it lasts longer.
+void journal_begin(struct exchange *exchange);
+// Writes the row again, after something in it changed that people wait to see.
+void journal_update(struct exchange *exchange);
+// Writes the final row. With a durability that waits, the row is lent to the recorder until
+// journal_written() brings it back.
+void journal_finish(struct exchange *exchange);
+void journal_written(struct exchange *exchange, struct record *record);
+
+#endif

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: MIT
+// Accepting. All workers wait on the same sockets; the one that wakes passes the connection to the
+// worker with the fewest. Each connection takes a second descriptor for its origin, so accepting
+// stops while descriptors run out, and while max_connections are open.
+#include "listener.h"
+
+#include "client.h"
+#include "hark/clock.h"
+#include "hark/mem.h"
+#include "hark/raw_head.h"
+#include "refusal.h"
+#include "route.h"
+#include "server_private.h"
+#include "tunnel.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BACKLOG         1024
+#define ACCEPTS_AT_ONCE 16
+#define PAUSE_US        ((int64_t)100000)
+#define TLS_HANDSHAKE   0x16
+
+// A connection whose first bytes have not come yet.
+struct arrival {
+    struct arrival *previous;
+    struct arrival *next;
+    struct worker *worker;
+    struct watch watch;
+    struct peer peer;
+    struct route *route; // NULL: no CONNECT came before
+    int64_t deadline_us;
+};
+
+// --- sockets -----------------------------------------------------------------------------------
+
+static int open_socket(struct listener *listener, const char *text, struct err *err)
+{
+    struct sockaddr *socket_address = (struct sockaddr *)&listener->address.storage;
+    int one = 1;
+    listener->fd = socket(socket_address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener->fd < 0)
+        return err_set(err, "listen on %s: %s", text, strerror(errno));
+    setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (bind(listener->fd, socket_address, listener->address.length) != 0 ||
+        listen(listener->fd, BACKLOG) != 0) {
+        const char *hint =
+            errno == EADDRINUSE ? " (another daemon? see hark status, or use --listen)" : "";
+        return err_set(err, "listen on %s: %s%s", text, strerror(errno), hint);
+    }
+    listener->address.length = sizeof(listener->address.storage);
+    getsockname(listener->fd, socket_address, &listener->address.length);
+    address_format(socket_address, listener->text, sizeof(listener->text));
+    return 0;
+}
+
+struct listener *listener_create(const char *address_text, int64_t session_id, struct err *err)
+{
+    struct listener *listener = mem_calloc(1, sizeof(*listener));
+    atomic_init(&listener->refs, 1);
+    listener->fd = -1;
+    listener->session_id = session_id;
+    int result = 0;
+    if (address_parse(address_text, &listener->address) != 0)
+        result = err_set(err, "listen: \"%s\" is no ADDR:PORT", address_text);
+    if (result == 0)
+        result = open_socket(listener, address_text, err);
+    if (result == 0)
+        return listener;
+    listener_release(listener);
+    return NULL;
+}
+
+void listener_retain(struct listener *listener)
+{
+    atomic_fetch_add(&listener->refs, 1);
+}
+
+void listener_release(struct listener *listener)
+{
+    if (listener == NULL || atomic_fetch_sub(&listener->refs, 1) != 1)
+        return;
+    if (listener->fd >= 0)
+        close(listener->fd);
+    free(listener);
+}
+
+// --- first bytes -------------------------------------------------------------------------------
+
+static void unlink_arrival(struct arrival *arrival)
+{
+    if (arrival->previous != NULL)
+        arrival->previous->next = arrival->next;
+    else
+        arrival->worker->arrivals = arrival->next;
+    if (arrival->next != NULL)
+        arrival->next->previous = arrival->previous;
+    worker_watch(arrival->worker, &arrival->watch, 0);
+    free(arrival);
+}
+
+static void close_connection(struct worker *worker, int fd)
+{
+    close(fd);
+    atomic_fetch_sub(&worker->connections, 1);
+}
+
+enum verdict {
+    VERDICT_WAIT,
+    VERDICT_HTTP,
+    VERDICT_CONNECT,
+    VERDICT_TLS,
+    VERDICT_REFUSE,
+    VERDICT_CLOSED
+};
+
+// What the first bytes of a connection are, as far as they have come. They stay in the socket.
+struct first_bytes {
+    enum verdict verdict;
+    const char *bytes; // in the worker's peek buffer
+    size_t head_length;
+    int status; // for VERDICT_REFUSE
+    struct err reason;
+};
+
+// The first head of a connection is checked byte by byte, since libmicrohttpd before 1.0 repairs
+// what has to be refused.
+static void judge_head(struct first_bytes *first, size_t length, size_t limit)
+{
+    struct arena arena = {0};
+    struct request_head head;
+    struct fields fields;
+    first->head_length = raw_head_length(first->bytes, length);
+    if (first->head_length == 0 && length < limit) {
+        first->verdict = VERDICT_WAIT;
+        return;
+    }
+    if (first->head_length == 0) {
+        first->verdict = VERDICT_REFUSE;
+        first->head_length = length;
+        bool has_line = memchr(first->bytes, '\n', length) != NULL;
+        first->status = has_line ? 431 : 414;
+        err_set(&first->reason, "the %s is larger than max_header_bytes (%zu)",
+                has_line ? "request head" : "request line", limit);
+        return;
+    }
+    first->status =
+        raw_head_parse(first->bytes, first->head_length, &arena, &head, &fields, &first->reason);
+    if (first->status != 0)
+        first->verdict = VERDICT_REFUSE;
+    else
+        first->verdict = strcmp(head.method, "CONNECT") == 0 ? VERDICT_CONNECT : VERDICT_HTTP;
+    arena_fini(&arena);
+}
+
+static void judge(struct worker *worker, int fd, struct first_bytes *first)
+{
+    size_t limit = (size_t)worker->config->max_header_bytes;
+    buffer_clear(&worker->peeked);
+    *first = (struct first_bytes){.bytes = buffer_reserve(&worker->peeked, limit)};
+    ssize_t count = recv(fd, worker->peeked.data, limit, MSG_PEEK | MSG_DONTWAIT);
+    if (count < 0)
+        first->verdict = errno == EAGAIN || errno == EINTR ? VERDICT_WAIT : VERDICT_CLOSED;
+    else if (count == 0)
+        first->verdict = VERDICT_CLOSED;
+    else if (first->bytes[0] == TLS_HANDSHAKE)
+        first->verdict = VERDICT_TLS;
+    else
+        judge_head(first, (size_t)count, limit);
+}
+
+static void hand_over(struct worker *worker, int fd, const struct peer *peer,
+                      const struct first_bytes *first, struct route *route)
+{
+    if (first->verdict != VERDICT_HTTP)
+        route_destroy(route);
+    switch (first->verdict) {
+    case VERDICT_HTTP:
+        client_side_adopt(worker->clients, fd, peer, route);
+        break;
+    case VERDICT_CONNECT:
+        tunnel_adopt(worker, fd, peer, first->bytes, first->head_length);
+        break;
+    case VERDICT_REFUSE:
+        refusal_send(worker, fd, peer,
+                     &(struct refusal){.head = first->bytes,
+                                       .head_length = first->head_length,
+                                       .kind = ROW_KIND_HTTP,
+                                       .status = first->status,
+                                       .code = "bad-request",
+                                       .reason = first->reason.text});
+        break;
+    case VERDICT_TLS:
+        log_warn(worker->log, "listener",
+                 "a client spoke TLS to the proxy: its proxy address must begin with http://");
+        close_connection(worker, fd);
+        break;
+    case VERDICT_CLOSED:
+    case VERDICT_WAIT:
+        close_connection(worker, fd);
+        break;
+    }
+}
+
+static void on_first_bytes(struct watch *watch, uint32_t events)
+{
+    struct arrival *arrival = watch->ctx;
+    struct first_bytes first;
+    judge(arrival->worker, watch->fd, &first);
+    bool is_closed = (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) != 0;
+    if (first.verdict == VERDICT_WAIT && !is_closed)
+        return;
+    struct worker *worker = arrival->worker;
+    struct peer peer = arrival->peer;
+    struct route *route = arrival->route;
+    int fd = watch->fd;
+    unlink_arrival(arrival);
+    hand_over(worker, fd, &peer, &first, route);
+}
+
+// An edge each time bytes come: the ones that were peeked at stay in the socket.
+static void await_first_bytes(struct worker *worker, int fd, const struct peer *peer,
+                              struct route *route)
+{
+    struct arrival *arrival = mem_calloc(1, sizeof(*arrival));
+    arrival->worker = worker;
+    arrival->peer = *peer;
+    arrival->route = route;
+    arrival->deadline_us = clock_monotonic_us() + worker->config->header_timeout_ms * 1000;
+    arrival->watch = (struct watch){.fd = fd, .on_event = on_first_bytes, .ctx = arrival};
+    arrival->next = worker->arrivals;
+    if (arrival->next != NULL)
+        arrival->next->previous = arrival;
+    worker->arrivals = arrival;
+    worker_watch(worker, &arrival->watch, EPOLLIN | EPOLLRDHUP | EPOLLET);
+    worker_tick_by(worker, arrival->deadline_us);
+}
+
+void listener_adopt(struct worker *worker, int fd, const struct peer *peer)
+{
+    if (worker->is_draining)
+        close_connection(worker, fd);
+    else
+        listener_adopt_routed(worker, fd, peer, NULL);
+}
+
+void listener_adopt_routed(struct worker *worker, int fd, const struct peer *peer,
+                           struct route *route)
+{
+    struct first_bytes first;
+    judge(worker, fd, &first);
+    if (first.verdict == VERDICT_WAIT)
+        await_first_bytes(worker, fd, peer, route);
+    else
+        hand_over(worker, fd, peer, &first, route);
+}
+
+// --- accepting ---------------------------------------------------------------------------------
+
+// A worker's eye on one listener. Owner: the worker.
+struct listen_watch {
+    struct listen_watch *next;
+    struct worker *worker;
+    struct listener *listener;
+    struct watch watch;
+};
+
+static void set_listening(struct worker *worker, bool is_listening)
+{
+    for (struct listen_watch *at = worker->listen_watches; at != NULL; at = at->next)
+        worker_watch(worker, &at->watch, is_listening ? EPOLLIN | EPOLLEXCLUSIVE : 0);
+}
+
+static void pause_accepting(struct worker *worker)
+{
+    set_listening(worker, false);
+    worker->accept_again_us = worker->now_us + PAUSE_US;
+    worker_tick_by(worker, worker->accept_again_us);
+}
+
+static void accept_again(struct worker *worker)
+{
+    worker->accept_again_us = 0;
+    set_listening(worker, true);
+}
+
+static void place(struct worker *worker, int fd, const struct peer *peer)
+{
+    int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    struct worker *target = server_least_busy_worker(worker->server, worker);
+    atomic_fetch_add(&target->connections, 1);
+    if (target == worker)
+        listener_adopt(worker, fd, peer);
+    else
+        worker_post(target, &(struct inbox_item){.kind = INBOX_ADOPT, .fd = fd, .peer = *peer});
+}
+
+static void on_connection_waiting(struct watch *watch, uint32_t events)
+{
+    struct listen_watch *listening = watch->ctx;
+    struct worker *worker = listening->worker;
+    (void)events;
+    for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+        if (!server_may_accept(worker->server)) {
+            pause_accepting(worker);
+            return;
+        }
+        struct peer peer = {.address.length = sizeof(peer.address.storage),
+                            .session_id = listening->listener->session_id};
+        int fd = accept4(watch->fd, (struct sockaddr *)&peer.address.storage, &peer.address.length,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            place(worker, fd, &peer);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            log_warn(worker->log, "listener", "accept: %s", strerror(errno));
+            pause_accepting(worker);
+            return;
+        } else if (errno != ECONNABORTED && errno != EINTR) {
+            return;
+        }
+    }
+}
+
+void listener_watch(struct worker *worker, struct listener *listener)
+{
+    struct listen_watch *listening = mem_calloc(1, sizeof(*listening));
+    listening->worker = worker;
+    listening->listener = listener;
+    listening->watch =
+        (struct watch){.fd = listener->fd, .on_event = on_connection_waiting, .ctx = listening};
+    listening->next = worker->listen_watches;
+    worker->listen_watches = listening;
+    if (!worker->is_draining)
+        worker_watch(worker, &listening->watch, EPOLLIN | EPOLLEXCLUSIVE);
+}
+
+void listener_unwatch(struct worker *worker, struct listener *listener)
+{
+    struct listen_watch **link = &worker->listen_watches;
+    while (*link != NULL && (*link)->listener != listener)
+        link = &(*link)->next;
+    struct listen_watch *listening = *link;
+    if (listening == NULL)
+        return;
+    *link = listening->next;
+    worker_watch(worker, &listening->watch, 0);
+    free(listening);
+    listener_release(listener);
+}
+
+void listener_unwatch_all(struct worker *worker)
+{
+    while (worker->listen_watches != NULL)
+        listener_unwatch(worker, worker->listen_watches->listener);
+}
+
+// --- time --------------------------------------------------------------------------------------
+
+int64_t listener_tick(struct worker *worker, int64_t now_us)
+{
+    int64_t due_us = INT64_MAX;
+    struct arrival *next;
+    for (struct arrival *arrival = worker->arrivals; arrival != NULL; arrival = next) {
+        next = arrival->next;
+        if (now_us >= arrival->deadline_us) {
+            int fd = arrival->watch.fd;
+            route_destroy(arrival->route);
+            unlink_arrival(arrival);
+            close_connection(worker, fd);
+        } else if (arrival->deadline_us < due_us) {
+            due_us = arrival->deadline_us;
+        }
+    }
+    if (worker->accept_again_us != 0 && now_us >= worker->accept_again_us)
+        accept_again(worker);
+    if (worker->accept_again_us != 0 && worker->accept_again_us < due_us)
+        due_us = worker->accept_again_us;
+    return due_us;
+}
+
+void listener_close_arrivals(struct worker *worker)
+{
+    while (worker->arrivals != NULL) {
+        int fd = worker->arrivals->watch.fd;
+        route_destroy(worker->arrivals->route);
+        unlink_arrival(worker->arrivals);
+        close_connection(worker, fd);
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// The listener: accepts, gives each connection to the worker that has the fewest, and there looks
+// at its first bytes to see what it speaks.
+#ifndef HARK_PROXY_LISTENER_H
+#define HARK_PROXY_LISTENER_H
+
+#include "hark/address.h"
+#include "hark/err.h"
+#include "route.h"
+#include "worker.h"
+
+#include <stdbool.h>
+
+// A listening socket, shared by all workers, and whose traffic comes through it. Never changes.
+// Owner: the server and each worker that watches it, by reference.
+struct listener {
+    struct listener *next; // the server's list
+    atomic_int refs;
+    int fd;
+    int64_t session_id;
+    struct address address; // real, also where port 0 was asked for
+    char text[64];
+};
+
+struct listener *listener_create(const char *address_text, int64_t session_id, struct err *err);
+void listener_retain(struct listener *listener);  // any thread
+void listener_release(struct listener *listener); // any thread; takes NULL
+
+// Starts or stops waiting for connections; the worker's reference is taken over, and given up.
+// Thread: the worker's.
+void listener_watch(struct worker *worker, struct listener *listener);
+void listener_unwatch(struct worker *worker, struct listener *listener);
+void listener_unwatch_all(struct worker *worker);
+
+// A connection that has become this worker's.
+void listener_adopt(struct worker *worker, int fd, const struct peer *peer);
+// The same, for one whose requests go where its CONNECT said. The route is taken over.
+void listener_adopt_routed(struct worker *worker, int fd, const struct peer *peer,
+                           struct route *route);
+// Closes what has sent nothing for too long. Returns when to look again, monotonic.
+int64_t listener_tick(struct worker *worker, int64_t now_us);
+// Closes all that have sent nothing yet.
+void listener_close_arrivals(struct worker *worker);
+
+#endif

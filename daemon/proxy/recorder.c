@@ -1,0 +1,595 @@
+// SPDX-License-Identifier: MIT
+// The recorder: pushing, batching, and what is done when the disk refuses.
+//
+// The writer thread takes the whole queue at a time. Under load the queue fills while a batch is
+// being written, so batches grow with the load by themselves; without load a record lingers for a
+// moment, so that a trickle of them does not cost a transaction each.
+#include "recorder.h"
+
+#include "hark/clock.h"
+#include "hark/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define LINGER_US             ((int64_t)20000)
+#define BATCH_RECORDS         ((size_t)1000)
+#define BATCH_BYTES           ((size_t)4 * 1024 * 1024)
+#define CHECKPOINT_BYTES      ((int64_t)16 * 1024 * 1024)
+#define IDLE_CHECKPOINT_US    ((int64_t)1000000)
+#define RETRY_US              ((int64_t)250000)
+#define BUSY_PAUSE_US         ((int64_t)5000)
+#define STOP_PATIENCE_US      ((int64_t)10000000)
+#define RECORD_OVERHEAD_BYTES ((size_t)256)
+
+struct record_list {
+    struct record *first;
+    struct record *last;
+    size_t count;
+    size_t bytes;
+};
+
+struct recorder {
+    struct recorder_options options;
+    pthread_t thread;
+    pthread_mutex_t mutex; // guards the queue, is_stopping and problem
+    pthread_cond_t wake;
+    struct record_list queue;
+    bool is_stopping;
+    char problem[512];
+
+    atomic_int_fast64_t next_id;
+    atomic_size_t pending_bytes; // queued or being written
+    atomic_bool is_full;         // above the limit, until well below it again
+    atomic_bool is_failing;
+    atomic_int_fast64_t stalls, commits, commit_last_us, wal_bytes;
+    atomic_int_fast64_t lost_exchanges, lost_bytes;
+
+    // The writer thread's own.
+    int64_t unsaved_lost_exchanges, unsaved_lost_bytes;
+    int64_t bytes_since_checkpoint;
+    int64_t *damaged_ids; // exchanges in flight of which a part was lost
+    size_t damaged_count;
+};
+
+// --- records -----------------------------------------------------------------------------------
+
+struct record *record_create(int64_t exchange_id)
+{
+    struct record *record = mem_calloc(1, sizeof(*record));
+    record->exchange_id = exchange_id;
+    return record;
+}
+
+void record_add_segment(struct record *record, struct chunk *chunk, enum body_side side,
+                        int64_t seq)
+{
+    size_t size = (record->segment_count + 1) * sizeof(record->segments[0]);
+    record->segments = mem_realloc(record->segments, size);
+    record->segments[record->segment_count++] =
+        (struct record_segment){.chunk = chunk_ref(chunk), .side = side, .seq = seq};
+}
+
+void record_add_message(struct record *record, const struct store_message *message)
+{
+    size_t size = (record->message_count + 1) * sizeof(record->messages[0]);
+    record->messages = mem_realloc(record->messages, size);
+    record->messages[record->message_count++] = *message;
+    chunk_ref(message->chunk);
+}
+
+void record_destroy(struct record *record)
+{
+    if (record == NULL)
+        return;
+    for (size_t i = 0; i < record->segment_count; i++)
+        chunk_unref(record->segments[i].chunk);
+    free(record->segments);
+    for (size_t i = 0; i < record->message_count; i++)
+        chunk_unref(record->messages[i].chunk);
+    free(record->messages);
+    row_destroy(record->row);
+    if (record->session != NULL)
+        free((char *)record->session->command);
+    free(record->session);
+    free(record);
+}
+
+static int64_t body_bytes(const struct record *record)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < record->segment_count; i++)
+        bytes += (int64_t)record->segments[i].chunk->length;
+    for (size_t i = 0; i < record->message_count; i++)
+        bytes += (int64_t)record->messages[i].chunk->length;
+    return bytes;
+}
+
+static size_t accounted_bytes(const struct record *record)
+{
+    size_t bytes = RECORD_OVERHEAD_BYTES + (size_t)body_bytes(record);
+    return record->row == NULL ? bytes : bytes + record->row->arena.bytes;
+}
+
+static void list_append(struct record_list *list, struct record *record)
+{
+    record->next = NULL;
+    if (list->last != NULL)
+        list->last->next = record;
+    else
+        list->first = record;
+    list->last = record;
+    list->count++;
+    list->bytes += record->bytes;
+}
+
+// --- the side of the workers -------------------------------------------------------------------
+
+int64_t recorder_next_id(struct recorder *recorder)
+{
+    return atomic_fetch_add(&recorder->next_id, 1);
+}
+
+bool recorder_has_room(const struct recorder *recorder)
+{
+    return !atomic_load_explicit(&recorder->is_full, memory_order_relaxed) ||
+           recorder_is_failing(recorder);
+}
+
+bool recorder_is_failing(const struct recorder *recorder)
+{
+    return atomic_load_explicit(&recorder->is_failing, memory_order_relaxed);
+}
+
+static bool is_batch_due(const struct recorder *recorder)
+{
+    return recorder->queue.count >= BATCH_RECORDS || recorder->queue.bytes >= BATCH_BYTES;
+}
+
+void recorder_push(struct recorder *recorder, struct record *record)
+{
+    record->bytes = accounted_bytes(record);
+    size_t pending = atomic_fetch_add(&recorder->pending_bytes, record->bytes) + record->bytes;
+    if (pending > recorder->options.queue_limit_bytes && !atomic_exchange(&recorder->is_full, true))
+        atomic_fetch_add(&recorder->stalls, 1);
+    pthread_mutex_lock(&recorder->mutex);
+    bool was_due = is_batch_due(recorder);
+    bool was_empty = recorder->queue.first == NULL;
+    list_append(&recorder->queue, record);
+    bool must_wake = was_empty || (!was_due && is_batch_due(recorder));
+    pthread_mutex_unlock(&recorder->mutex);
+    if (must_wake)
+        pthread_cond_signal(&recorder->wake);
+}
+
+// --- losses ------------------------------------------------------------------------------------
+
+static int64_t *find_damaged(struct recorder *recorder, int64_t id)
+{
+    for (size_t i = 0; i < recorder->damaged_count; i++)
+        if (recorder->damaged_ids[i] == id)
+            return &recorder->damaged_ids[i];
+    return NULL;
+}
+
+static bool take_damaged(struct recorder *recorder, int64_t id)
+{
+    int64_t *found = find_damaged(recorder, id);
+    if (found == NULL)
+        return false;
+    *found = recorder->damaged_ids[--recorder->damaged_count];
+    return true;
+}
+
+static void add_damaged(struct recorder *recorder, int64_t id)
+{
+    size_t size = (recorder->damaged_count + 1) * sizeof(recorder->damaged_ids[0]);
+    recorder->damaged_ids = mem_realloc(recorder->damaged_ids, size);
+    recorder->damaged_ids[recorder->damaged_count++] = id;
+}
+
+// Counts an exchange once, however many of its records are lost.
+static void count_loss(struct recorder *recorder, const struct record *record)
+{
+    if (record->session != NULL)
+        return;
+    int64_t bytes = body_bytes(record);
+    atomic_fetch_add(&recorder->lost_bytes, bytes);
+    recorder->unsaved_lost_bytes += bytes;
+    bool is_known = take_damaged(recorder, record->exchange_id);
+    if (!record->is_final)
+        add_damaged(recorder, record->exchange_id);
+    if (is_known)
+        return;
+    atomic_fetch_add(&recorder->lost_exchanges, 1);
+    recorder->unsaved_lost_exchanges++;
+}
+
+// What of a batch is done with goes back to who waits for it, and out of the account.
+static void release(struct recorder *recorder, struct record_list *list)
+{
+    struct record *record = list->first;
+    while (record != NULL) {
+        struct record *next = record->next;
+        size_t bytes = record->bytes;
+        if (record->on_written != NULL)
+            record->on_written(record);
+        else
+            record_destroy(record);
+        atomic_fetch_sub(&recorder->pending_bytes, bytes);
+        record = next;
+    }
+    *list = (struct record_list){0};
+    bool has_room =
+        atomic_load(&recorder->pending_bytes) <= recorder->options.queue_limit_bytes / 2;
+    if (has_room && atomic_exchange(&recorder->is_full, false))
+        recorder->options.on_room(recorder->options.ctx);
+}
+
+static void lose(struct recorder *recorder, struct record_list *list)
+{
+    for (struct record *record = list->first; record != NULL; record = record->next) {
+        record->is_lost = true;
+        count_loss(recorder, record);
+    }
+    release(recorder, list);
+}
+
+// --- the writer thread -------------------------------------------------------------------------
+
+static struct timespec after_us(int64_t us)
+{
+    int64_t at_us = clock_monotonic_us() + us;
+    return (struct timespec){.tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000};
+}
+
+static void pause_us(int64_t us)
+{
+    struct timespec time = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+    nanosleep(&time, NULL);
+}
+
+static bool is_stopping(struct recorder *recorder)
+{
+    pthread_mutex_lock(&recorder->mutex);
+    bool result = recorder->is_stopping;
+    pthread_mutex_unlock(&recorder->mutex);
+    return result;
+}
+
+// Waits for records, up to `wait_us` for the first. False: none came.
+static bool take_batch(struct recorder *recorder, struct record_list *batch, int64_t wait_us)
+{
+    pthread_mutex_lock(&recorder->mutex);
+    struct timespec until = after_us(wait_us);
+    int timed_out = 0;
+    while (recorder->queue.first == NULL && !recorder->is_stopping && timed_out == 0)
+        timed_out = pthread_cond_timedwait(&recorder->wake, &recorder->mutex, &until);
+    if (recorder->queue.first != NULL && !recorder->options.is_prompt) {
+        until = after_us(LINGER_US);
+        timed_out = 0;
+        while (!is_batch_due(recorder) && !recorder->is_stopping && timed_out == 0)
+            timed_out = pthread_cond_timedwait(&recorder->wake, &recorder->mutex, &until);
+    }
+    *batch = recorder->queue;
+    recorder->queue = (struct record_list){0};
+    pthread_mutex_unlock(&recorder->mutex);
+    return batch->first != NULL;
+}
+
+static enum store_result put_record(struct recorder *recorder, const struct record *record,
+                                    struct err *err)
+{
+    struct store_writer *writer = recorder->options.writer;
+    enum store_result result = STORE_OK;
+    if (record->row != NULL)
+        result = store_writer_put_row(writer, record->row, record->is_update, err);
+    if (result == STORE_OK && record->session != NULL)
+        result = store_writer_put_session(writer, record->session, err);
+    for (size_t i = 0; result == STORE_OK && i < record->segment_count; i++) {
+        const struct record_segment *segment = &record->segments[i];
+        result = store_writer_put_body(writer, record->exchange_id, segment->side, segment->seq,
+                                       segment->chunk, err);
+    }
+    for (size_t i = 0; result == STORE_OK && i < record->message_count; i++)
+        result = store_writer_put_message(writer, record->exchange_id, &record->messages[i], err);
+    return result;
+}
+
+static enum store_result write_transaction(struct recorder *recorder,
+                                           const struct record_list *batch, struct err *err)
+{
+    struct store_writer *writer = recorder->options.writer;
+    enum store_result result = store_writer_begin(writer, err);
+    for (const struct record *record = batch->first; result == STORE_OK && record != NULL;
+         record = record->next)
+        result = put_record(recorder, record, err);
+    if (result == STORE_OK && recorder->unsaved_lost_exchanges + recorder->unsaved_lost_bytes > 0)
+        result = store_writer_put_loss(writer, recorder->unsaved_lost_exchanges,
+                                       recorder->unsaved_lost_bytes, err);
+    if (result == STORE_OK)
+        result = store_writer_commit(writer, err);
+    return result;
+}
+
+// An exchange that goes on after a part of it was lost has a hole: its last row says so.
+static void mark_damaged_rows(struct recorder *recorder, struct record_list *batch)
+{
+    if (recorder->damaged_count == 0)
+        return;
+    for (struct record *record = batch->first; record != NULL; record = record->next) {
+        if (record->row == NULL || find_damaged(recorder, record->exchange_id) == NULL)
+            continue;
+        record->row->body_truncated = true;
+        record->is_update = true; // the row may or may not be there
+    }
+}
+
+static void forget_damaged(struct recorder *recorder, const struct record_list *batch)
+{
+    for (const struct record *record = batch->first; record != NULL; record = record->next)
+        if (record->is_final)
+            take_damaged(recorder, record->exchange_id);
+}
+
+static void set_failing(struct recorder *recorder, const struct err *err)
+{
+    pthread_mutex_lock(&recorder->mutex);
+    snprintf(recorder->problem, sizeof(recorder->problem), "%s", err->text);
+    pthread_mutex_unlock(&recorder->mutex);
+    if (!atomic_exchange(&recorder->is_failing, true)) {
+        log_error(recorder->options.log, "recorder", "not recording: %s", err->text);
+        recorder->options.on_room(recorder->options.ctx);
+    }
+}
+
+static void set_working(struct recorder *recorder)
+{
+    if (!atomic_exchange(&recorder->is_failing, false))
+        return;
+    log_warn(recorder->options.log, "recorder",
+             "recording again; not recorded meanwhile: %lld exchanges, %lld body bytes",
+             (long long)recorder->unsaved_lost_exchanges, (long long)recorder->unsaved_lost_bytes);
+    pthread_mutex_lock(&recorder->mutex);
+    recorder->problem[0] = '\0';
+    pthread_mutex_unlock(&recorder->mutex);
+}
+
+// A row that is in the file as pending must not stay so: its end is kept, without its bodies.
+static bool strip(struct recorder *recorder, struct record *record)
+{
+    if (!record->is_final || !record->is_update || record->on_written != NULL)
+        return false;
+    int64_t bytes = body_bytes(record);
+    atomic_fetch_add(&recorder->lost_bytes, bytes);
+    recorder->unsaved_lost_bytes += bytes;
+    record->row->body_truncated |= record->segment_count > 0;
+    for (size_t i = 0; i < record->segment_count; i++)
+        chunk_unref(record->segments[i].chunk);
+    record->segment_count = 0;
+    atomic_fetch_sub(&recorder->pending_bytes, record->bytes);
+    record->bytes = accounted_bytes(record);
+    atomic_fetch_add(&recorder->pending_bytes, record->bytes);
+    return true;
+}
+
+static void put_back(struct recorder *recorder, struct record_list *kept)
+{
+    if (kept->first == NULL)
+        return;
+    pthread_mutex_lock(&recorder->mutex);
+    kept->last->next = recorder->queue.first;
+    if (recorder->queue.first == NULL)
+        recorder->queue.last = kept->last;
+    recorder->queue.first = kept->first;
+    recorder->queue.count += kept->count;
+    recorder->queue.bytes += kept->bytes;
+    pthread_mutex_unlock(&recorder->mutex);
+}
+
+// While the disk refuses: nobody is held up, so what no longer fits has to go.
+static void shed_queue(struct recorder *recorder)
+{
+    if (atomic_load(&recorder->pending_bytes) <= recorder->options.queue_limit_bytes)
+        return;
+    pthread_mutex_lock(&recorder->mutex);
+    struct record *next = recorder->queue.first;
+    recorder->queue = (struct record_list){0};
+    pthread_mutex_unlock(&recorder->mutex);
+    struct record_list shed = {0};
+    struct record_list kept = {0};
+    while (next != NULL) {
+        struct record *record = next;
+        next = record->next;
+        list_append(strip(recorder, record) ? &kept : &shed, record);
+    }
+    put_back(recorder, &kept);
+    lose(recorder, &shed);
+}
+
+enum outcome {
+    WRITTEN,
+    GIVEN_UP,
+    POISONED, // nothing is wrong with the disk, but these records cannot be written
+};
+
+// Tries until the batch is in the file; a busy file is only waited for, since nothing is wrong
+// with it. At the end of the process there is a limit to the patience.
+static enum outcome write_patiently(struct recorder *recorder, const struct record_list *batch,
+                                    struct err *refusal)
+{
+    int64_t give_up_us = 0;
+    for (;;) {
+        struct err err = {0};
+        enum store_result result = write_transaction(recorder, batch, &err);
+        if (result == STORE_OK)
+            return WRITTEN;
+        if (result == STORE_ERROR) {
+            err_set(refusal, "%s", err.text);
+            return POISONED;
+        }
+        if (result != STORE_BUSY)
+            set_failing(recorder, &err);
+        if (result != STORE_BUSY && recorder->options.is_prompt)
+            return GIVEN_UP;
+        int64_t now_us = clock_monotonic_us();
+        if (give_up_us == 0 && is_stopping(recorder))
+            give_up_us = now_us + STOP_PATIENCE_US;
+        if (give_up_us != 0 && (now_us >= give_up_us || result != STORE_BUSY)) {
+            log_error(recorder->options.log, "recorder", "giving up on %zu records: %s",
+                      batch->count, err.text);
+            return GIVEN_UP;
+        }
+        if (result != STORE_BUSY)
+            shed_queue(recorder);
+        pause_us(result == STORE_BUSY ? BUSY_PAUSE_US : RETRY_US);
+    }
+}
+
+static void checkpoint(struct recorder *recorder)
+{
+    struct err err = {0};
+    int64_t wal_bytes = 0;
+    recorder->bytes_since_checkpoint = 0;
+    enum store_result result = store_writer_checkpoint(recorder->options.writer, &wal_bytes, &err);
+    if (result == STORE_OK)
+        atomic_store(&recorder->wal_bytes, wal_bytes);
+    else if (result != STORE_BUSY)
+        log_warn(recorder->options.log, "recorder", "%s", err.text);
+}
+
+static void account_for(struct recorder *recorder, struct record_list *batch, int64_t began_us)
+{
+    int64_t bytes = (int64_t)batch->bytes;
+    set_working(recorder);
+    recorder->unsaved_lost_exchanges = 0;
+    recorder->unsaved_lost_bytes = 0;
+    forget_damaged(recorder, batch);
+    release(recorder, batch);
+    atomic_fetch_add(&recorder->commits, 1);
+    atomic_store(&recorder->commit_last_us, clock_monotonic_us() - began_us);
+    recorder->bytes_since_checkpoint += bytes;
+    if (recorder->bytes_since_checkpoint >= CHECKPOINT_BYTES)
+        checkpoint(recorder);
+}
+
+// One record that can never be written must not take the others with it.
+static void write_one_by_one(struct recorder *recorder, struct record_list *batch)
+{
+    struct record *next = batch->first;
+    struct err refusal = {0};
+    size_t refused = 0;
+    *batch = (struct record_list){0};
+    while (next != NULL) {
+        struct record_list single = {0};
+        struct record *record = next;
+        next = record->next;
+        list_append(&single, record);
+        int64_t began_us = clock_monotonic_us();
+        if (write_patiently(recorder, &single, &refusal) == WRITTEN) {
+            account_for(recorder, &single, began_us);
+        } else {
+            lose(recorder, &single);
+            refused++;
+        }
+    }
+    log_error(recorder->options.log, "recorder", "%zu records are lost: %s", refused, refusal.text);
+}
+
+static void write_batch(struct recorder *recorder, struct record_list *batch)
+{
+    int64_t began_us = clock_monotonic_us();
+    struct err refusal = {0};
+    mark_damaged_rows(recorder, batch);
+    switch (write_patiently(recorder, batch, &refusal)) {
+    case WRITTEN:
+        account_for(recorder, batch, began_us);
+        break;
+    case GIVEN_UP:
+        lose(recorder, batch);
+        break;
+    case POISONED:
+        write_one_by_one(recorder, batch);
+        break;
+    }
+}
+
+static void *writer_main(void *arg)
+{
+    struct recorder *recorder = arg;
+    struct record_list batch;
+    for (;;) {
+        bool is_failing = recorder_is_failing(recorder);
+        if (take_batch(recorder, &batch, is_failing ? RETRY_US : IDLE_CHECKPOINT_US))
+            write_batch(recorder, &batch);
+        else if (is_stopping(recorder))
+            return NULL;
+        else if (is_failing)
+            write_batch(recorder, &batch); // empty: does the disk take anything again?
+        else if (recorder->bytes_since_checkpoint > 0)
+            checkpoint(recorder);
+    }
+}
+
+// --- life --------------------------------------------------------------------------------------
+
+struct recorder *recorder_create(const struct recorder_options *options, struct err *err)
+{
+    struct recorder *recorder = mem_calloc(1, sizeof(*recorder));
+    recorder->options = *options;
+    atomic_init(&recorder->next_id, store_writer_next_id(options->writer));
+    pthread_mutex_init(&recorder->mutex, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&recorder->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    int error = pthread_create(&recorder->thread, NULL, writer_main, recorder);
+    if (error != 0) {
+        err_set(err, "recorder: start the writer thread: %s", strerror(error));
+        pthread_cond_destroy(&recorder->wake);
+        pthread_mutex_destroy(&recorder->mutex);
+        free(recorder);
+        return NULL;
+    }
+    pthread_setname_np(recorder->thread, "hark-writer");
+    return recorder;
+}
+
+void recorder_destroy(struct recorder *recorder)
+{
+    if (recorder == NULL)
+        return;
+    pthread_mutex_lock(&recorder->mutex);
+    recorder->is_stopping = true;
+    pthread_mutex_unlock(&recorder->mutex);
+    pthread_cond_signal(&recorder->wake);
+    pthread_join(recorder->thread, NULL);
+    assert(recorder->queue.first == NULL);
+    pthread_cond_destroy(&recorder->wake);
+    pthread_mutex_destroy(&recorder->mutex);
+    free(recorder->damaged_ids);
+    free(recorder);
+}
+
+void recorder_get_status(struct recorder *recorder, struct server_status *status)
+{
+    status->queue_bytes = (int64_t)atomic_load(&recorder->pending_bytes);
+    status->queue_limit_bytes = (int64_t)recorder->options.queue_limit_bytes;
+    status->queue_stalls = atomic_load(&recorder->stalls);
+    status->commits = atomic_load(&recorder->commits);
+    status->commit_last_us = atomic_load(&recorder->commit_last_us);
+    status->wal_bytes = atomic_load(&recorder->wal_bytes);
+    status->lost_exchanges = atomic_load(&recorder->lost_exchanges);
+    status->lost_bytes = atomic_load(&recorder->lost_bytes);
+    status->is_recording = !recorder_is_failing(recorder);
+    pthread_mutex_lock(&recorder->mutex);
+    snprintf(status->problem, sizeof(status->problem), "%s", recorder->problem);
+    pthread_mutex_unlock(&recorder->mutex);
+}

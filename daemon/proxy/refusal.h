@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// Refusing a request before libmicrohttpd gets to see it: the answer, its row, and a close that
+// does not lose the answer.
+#ifndef HARK_PROXY_REFUSAL_H
+#define HARK_PROXY_REFUSAL_H
+
+#include "hark/row.h"
+#include "worker.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct refusal {
+    const char *head; // the head as received
+    size_t head_length;
+    enum row_kind kind;
+    int status;
+    const char *code; // stable error code
+    const char *reason;
+};
+
+// Takes over the connection and answers it.
+void refusal_send(struct worker *worker, int fd, const struct peer *peer,
+                  const struct refusal *refusal);
+// Closes those that have had their time. Returns when to look again, monotonic.
+int64_t refusal_tick(struct worker *worker, int64_t now_us);
+void refusal_close_all(struct worker *worker);
+
+#endif

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// Routes.
+#include "route.h"
+
+#include "hark/mem.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct route *route_create(const struct target *target)
+{
+    struct route *route = mem_calloc(1, sizeof(*route));
+    route->scheme = "https";
+    route->authority = mem_strdup(target->authority);
+    route->host = mem_strdup(target->host);
+    route->port = target->port;
+    return route;
+}
+
+void route_destroy(struct route *route)
+{
+    if (route == NULL)
+        return;
+    free(route->authority);
+    free(route->host);
+    free(route->sni);
+    free(route);
+}
+
+bool route_host_matches(const char *host, const struct config_list *patterns)
+{
+    for (size_t i = 0; i < patterns->count; i++)
+        if (fnmatch(patterns->items[i], host, FNM_CASEFOLD) == 0)
+            return true;
+    return false;
+}

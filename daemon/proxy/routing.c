@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// Routing, by target and by the fields that limit forwarding. Loops by name are found later, when
+// libcurl has resolved the name and is about to connect (upstream.c); loops by Via here.
+#include "routing.h"
+
+#include "exchange.h"
+#include "local.h"
+#include "upstream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define INTERNAL_HOST "hark.internal"
+
+static bool is_meant_for_hark(const struct exchange *exchange)
+{
+    const struct exchange_row *row = exchange->row;
+    bool is_read = strcmp(row->method, "GET") == 0 || strcmp(row->method, "HEAD") == 0;
+    return is_read && exchange->target.form == TARGET_ORIGIN;
+}
+
+static bool is_looping(const struct exchange *exchange)
+{
+    const struct fields *fields = &exchange->row->request_headers;
+    for (size_t i = 0; i < fields->count; i++)
+        if (field_is_named(&fields->items[i], "Via") &&
+            strstr(fields->items[i].value, exchange->worker->via) != NULL)
+            return true;
+    return false;
+}
+
+static bool is_last_hop(const struct exchange *exchange)
+{
+    const struct exchange_row *row = exchange->row;
+    bool is_limited = strcmp(row->method, "TRACE") == 0 || strcmp(row->method, "OPTIONS") == 0;
+    const struct field *limit = fields_find(&row->request_headers, "Max-Forwards");
+    return is_limited && limit != NULL && strspn(limit->value, "0123456789") > 0 &&
+           strtoul(limit->value, NULL, 10) == 0;
+}
+
+static void answer_last_hop(struct exchange *exchange)
+{
+    if (strcmp(exchange->row->method, "TRACE") == 0)
+        local_answer_trace(exchange);
+    else
+        local_answer_options(exchange);
+}
+
+static void start_absolute(struct exchange *exchange)
+{
+    if (strcmp(exchange->target.host, INTERNAL_HOST) == 0)
+        local_answer_internal(exchange);
+    else if (is_looping(exchange))
+        local_answer_error(exchange, 508, "loop", "Via shows that hark has forwarded this before");
+    else if (is_last_hop(exchange))
+        answer_last_hop(exchange);
+    else
+        upstream_start(exchange);
+}
+
+void routing_start(struct exchange *exchange)
+{
+    bool must_record = exchange->config->durability != CONFIG_DURABILITY_RELAXED;
+    if (must_record && recorder_is_failing(exchange->worker->recorder))
+        local_answer_error(exchange, 503, "not-recording", "the recording cannot be written");
+    else if (exchange->target.form == TARGET_ABSOLUTE)
+        start_absolute(exchange);
+    else if (is_meant_for_hark(exchange))
+        local_answer_help(exchange);
+    else if (exchange->target.form == TARGET_AUTHORITY)
+        local_answer_error(exchange, 501, "not-supported",
+                           "CONNECT inside a connection that was already used");
+    else
+        local_answer_error(exchange, 400, "bad-request",
+                           "the target has no host: this is a proxy, ask for http://host/path");
+}

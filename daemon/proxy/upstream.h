@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// The source that forwards: libcurl, one multi handle a worker, driven by the worker's loop.
+// The files upstream*.c are the only ones of the proxy that know libcurl.
+#ifndef HARK_PROXY_UPSTREAM_H
+#define HARK_PROXY_UPSTREAM_H
+
+#include "hark/err.h"
+
+#include <stdint.h>
+
+struct config;
+struct exchange;
+struct route;
+struct upstream;
+struct worker;
+
+// Once in the process, before any thread begins.
+void upstream_init_library(void);
+
+// A pool of connections. A worker has one for everybody, and one for each client connection that
+// authenticates its connections instead of its requests (NTLM, Negotiate: RFC 4559 section 6).
+struct upstream *upstream_create(struct worker *worker, struct err *err);
+void upstream_destroy(struct upstream *upstream); // no transfer is going on any more
+
+// Forwards the exchange to its origin.
+void upstream_start(struct exchange *exchange);
+
+// A connection for bytes that are not requests, to a route's host and port.
+struct upstream_connection;
+struct upstream_connect_ops {
+    // The descriptor stays libcurl's, but nobody else reads, writes or watches it.
+    void (*on_connected)(void *ctx, int fd, const char *server_addr);
+    void (*on_failed)(void *ctx, int status, const char *code, const char *text);
+};
+// Never calls back before it has returned.
+struct upstream_connection *upstream_connect(struct upstream *upstream, const struct route *route,
+                                             const struct config *config,
+                                             const struct upstream_connect_ops *ops, void *ctx);
+void upstream_disconnect(struct upstream_connection *connection); // takes NULL
+
+// The loop has looked at all sockets.
+void upstream_begin_turn(struct worker *worker);
+// Lets libcurl's timers run if they are due, and takes in what it has finished.
+void upstream_run(struct worker *worker, int64_t now_us);
+// When libcurl wants upstream_run() next, monotonic; INT64_MAX: not before a socket is ready.
+int64_t upstream_due_us(const struct worker *worker);
+
+#endif

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// What the files of the upstream share.
+#ifndef HARK_PROXY_UPSTREAM_PRIVATE_H
+#define HARK_PROXY_UPSTREAM_PRIVATE_H
+
+#include "exchange.h"
+#include "upstream.h"
+
+#include <curl/curl.h>
+#include <stdbool.h>
+
+// `connect_to` of one configuration, as libcurl wants it. Transfers that began before a reload
+// still use the list of the older one, so all are kept.
+struct connect_to {
+    struct connect_to *next;
+    const struct config *config;
+    struct curl_slist *entries;
+};
+
+// A socket of libcurl's. It stays in the loop while it is idle between two requests, since taking
+// it out and putting it back would cost two system calls a request.
+struct upstream_socket {
+    struct watch watch;
+    bool is_connection; // to an origin; else one of the resolver's, which libcurl closes by itself
+    uint64_t cookie;    // which socket it is, among all that ever had this number
+    bool is_idle;
+    struct upstream_socket *idle_next; // of those that became idle in this turn of the loop
+    bool is_fresh;                     // in that list
+};
+
+struct upstream {
+    struct upstream *previous; // in the worker's list
+    struct upstream *next;
+    struct worker *worker;
+    CURLM *multi;
+    struct connect_to *connect_to;    // the newest first
+    struct upstream_socket **sockets; // by descriptor; NULL: not libcurl's
+    size_t socket_count;
+    struct upstream_socket *fresh; // became idle in this turn: the loop has not looked at them
+    int64_t due_us;
+    struct transfer *unsent; // answered before their request was sent, and paused; see collect()
+    bool must_collect;       // something was done that may have finished a transfer
+};
+
+// What every job given to libcurl has: the first member of it, and what libcurl's PRIVATE is.
+struct upstream_job {
+    struct upstream *upstream;
+    CURL *easy;
+    void (*on_finished)(struct upstream_job *job, CURLcode result); // from the loop
+    bool is_connected;  // the request is being sent, or was
+    int fd;             // the connection that libcurl has last waited for; -1: none yet
+    bool is_paused;     // libcurl wants no events of its socket, but the connection is not idle
+    struct err problem; // why a callback stopped libcurl
+    const char *problem_code;
+    int problem_status;
+    char error_text[CURL_ERROR_SIZE];
+};
+
+// Prepares the job's easy handle, all but what it is to do. Adding it to the multi is the caller's.
+void upstream_begin_job(struct upstream *upstream, struct upstream_job *job,
+                        const struct config *config,
+                        void (*on_finished)(struct upstream_job *, CURLcode));
+void upstream_end_job(struct upstream_job *job); // aborts it if it still goes on
+// Remembers why a callback makes libcurl give up; the first reason wins.
+void upstream_set_problem(struct upstream_job *job, int status, const char *code, const char *text);
+
+// From here on somebody else watches this socket, until libcurl closes it.
+void upstream_give_away_socket(struct upstream *upstream, int fd);
+
+// Why a job failed: the status to answer, the stable code, the reason for people.
+struct upstream_failure {
+    int status;
+    const char *code;
+    char text[512];
+};
+void upstream_describe_failure(const struct upstream_job *job, CURLcode result,
+                               struct upstream_failure *failure);
+
+// One request on its way. Owner: the upstream, from upstream_start() until it is finished or its
+// exchange lets go of it.
+struct transfer {
+    struct upstream_job job;
+    struct exchange *exchange;
+    struct curl_slist *headers;
+    struct response_head head;
+    struct response_head trailer; // the trailer section; version is NULL before its first line
+    size_t heads_bytes;           // of all heads so far, interim ones and trailers too
+    struct transfer *unsent_next;
+    bool is_unsent; // in upstream->unsent
+    bool has_final_head;
+    bool is_chunked;       // the request's body is
+    bool may_upgrade;      // it asks for another protocol, and no final answer has come
+    bool is_upgraded;      // it got one
+    bool has_origin_ended; // after that
+    bool is_sending_paused;
+    bool is_receiving_paused;
+    bool is_complete_at_head; // a HEAD with a body of its own: libcurl must not wait for content
+    int64_t began_us;         // monotonic, as the next two
+    int64_t sent_us;          // when request bytes were last taken; 0: there were none
+    int64_t first_byte_us;    // when the final head began; 0: it has not
+};
+
+// Spoils the connections that became idle in this turn and have something to read already.
+void upstream_check_fresh(struct upstream *upstream);
+// libcurl wants nothing more of a paused job's socket.
+void upstream_note_quiet(struct upstream_job *job);
+// Lets transfers end that were answered before their request was sent.
+void upstream_unpause_unsent(struct upstream *upstream);
+// Records what was agreed on with the origin: TLS version, cipher, certificate.
+void upstream_take_tls(struct transfer *transfer);
+// Does the origin's certificate say in the place for it which names and addresses it is for?
+bool upstream_has_alternative_name(struct transfer *transfer);
+// libcurl's callback for a new OpenSSL context.
+CURLcode upstream_on_tls_context(CURL *easy, void *context, void *ctx);
+
+// Sets the request: method, target, fields in their order, body framing.
+void upstream_set_request(struct transfer *transfer);
+// Sets what concerns the way: proxy, connect_to, time-outs, what TLS trusts.
+void upstream_set_route(struct upstream_job *job, const struct config *config);
+
+#endif

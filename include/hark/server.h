@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// The proxy as a whole: listeners, workers, recorder. What the command `serve` runs and what the
+// control floor asks.
+#ifndef HARK_SERVER_H
+#define HARK_SERVER_H
+
+#include "hark/config.h"
+#include "hark/err.h"
+#include "hark/log.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct server;
+
+struct server_options {
+    struct config *config; // taken over: the server destroys it
+    const char *data_dir;  // where the certificate authority lives
+    const char *db_path;
+    const char *command; // the command line, for the session row
+    struct log *log;     // outlives the server
+};
+
+// Is every setting one that this version acts on? What would be ignored in silence is refused; the
+// message names where it was set.
+int server_check_config(const struct config *config, struct err *err);
+
+// Opens the recording, binds the listeners, starts the threads; on return it takes requests.
+struct server *server_start(const struct server_options *options, struct err *err);
+// Where it listens, "127.0.0.1:4275", with real ports; NULL past the last one.
+// Thread: any.
+const char *server_listen_address(struct server *server, size_t index);
+
+// Gives the workers another configuration (taken over). What needs a restart is said in the log.
+void server_reload(struct server *server, struct config *config);
+// A page of hark's own: requests through the proxy to this address are refused (403).
+void server_protect_address(struct server *server, const char *address);
+
+// A session of its own beside the daemon's, for one program: exchanges that come through the
+// address it gets (loopback, a free port) bear its id. Thread: main or control.
+struct server_session {
+    int64_t id;
+    char address[64]; // "127.0.0.1:40001"
+};
+int server_open_session(struct server *server, const char *command, struct server_session *session,
+                        struct err *err);
+// Closes its address; exchanges in flight go on. An id that is not open is an error.
+int server_close_session(struct server *server, int64_t id, struct err *err);
+
+// The certificate of the authority as PEM; NULL with intercept = off. The server's.
+const char *server_authority_pem(const struct server *server);
+
+// Stops accepting; exchanges in flight go on.
+void server_drain(struct server *server);
+// Is nothing in flight any more? Thread: any.
+bool server_is_drained(const struct server *server);
+// Ends what is left, flushes the recorder, checkpoints, frees everything.
+void server_stop(struct server *server);
+
+// A snapshot of the counters. Thread: any.
+struct server_status {
+    int64_t session_id;
+    int64_t started_us;
+    int64_t workers;
+    int64_t connections;         // client connections open now
+    int64_t exchanges_in_flight; // requests being handled now
+    int64_t exchanges_total;     // since the start
+    int64_t queue_bytes;         // waiting for the writer
+    int64_t queue_limit_bytes;
+    int64_t queue_stalls;   // times the full queue slowed the traffic down
+    int64_t commits;        // transactions written
+    int64_t commit_last_us; // how long the last one took
+    int64_t wal_bytes;
+    int64_t db_bytes;
+    int64_t lost_exchanges; // not recorded because the disk refused
+    int64_t lost_bytes;
+    bool is_recording; // false while the disk refuses, or with mode = off
+    char problem[512]; // why it is not recording; empty if it is
+};
+void server_get_status(const struct server *server, struct server_status *status);
+
+#endif
