@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// An exchange with its bodies, shown: one walk, and writers that follow it.
+#ifndef HARK_EXCHANGE_VIEW_H
+#define HARK_EXCHANGE_VIEW_H
+
+#include "hark/body_view.h"
+#include "hark/row.h"
+#include "hark/store_reader.h"
+#include "hark/terminal.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+// What of one message is kept for showing.
+#define MESSAGE_SHOWN_MAX ((size_t)4 * 1024 * 1024)
+
+// A WebSocket message, whole and inflated. `data` is borrowed until the callback returns.
+struct shown_message {
+    int64_t seq;         // of its first row in `message`
+    int64_t at_us;       // since the start of the exchange
+    enum body_side side; // who sent it: the request's side is the client
+    int opcode;
+    bool is_compressed; // it was, on the wire
+    const void *data;
+    size_t length;       // at most MESSAGE_SHOWN_MAX
+    int64_t total_bytes; // what it would be without that limit
+    struct err problem;  // why it could not be inflated
+};
+
+// What a writer does at each stop of the walk, in this order; the response's stops come only if
+// there was one. Each returns 0, or -1 to end the walk.
+struct exchange_writer {
+    int (*on_begin)(void *ctx, const struct exchange_row *row);
+    int (*on_head)(void *ctx, const struct exchange_row *row, enum body_side side);
+    // Once for each message, also where the body is empty.
+    int (*on_body)(void *ctx, const struct exchange_row *row, const struct body_view *body,
+                   struct err *err);
+    int (*on_trailers)(void *ctx, const struct exchange_row *row, enum body_side side);
+    // Once for each message of a WebSocket, in the order they came.
+    int (*on_message)(void *ctx, const struct exchange_row *row,
+                      const struct shown_message *message);
+    int (*on_end)(void *ctx, const struct exchange_row *row);
+};
+
+int exchange_walk(struct store_reader *reader, const struct exchange_row *row,
+                  const struct exchange_writer *writer, void *ctx, struct err *err);
+
+// --- the writers -------------------------------------------------------------------------------
+
+// For people: heads as on the wire, bodies decoded and as UTF-8, JSON laid out, what is binary
+// summed up.
+struct text_writer {
+    FILE *out;
+    struct terminal terminal;
+    int64_t now_us;
+};
+extern const struct exchange_writer text_writer_stops; // ctx: struct text_writer
+
+// For programs: one JSON object in one line, with every column of the table `exchange` under its
+// name, `url`, and the bodies decoded:
+//   {"text":"…"} or {"base64":"…"}, "size" (bytes of that), "wire_size" (recorded as on the wire),
+//   "truncated", "problem" (why it could not be decoded to its end, or null)
+// and `messages` of a WebSocket (else null): "seq", "at_us", "direction", "opcode",
+// "is_compressed", "text" or "base64", "size", "problem".
+struct json_writer {
+    FILE *out;
+    struct buffer line; // work space; the user ends it
+    int64_t message_count;
+};
+extern const struct exchange_writer json_writer_stops; // ctx: struct json_writer
+
+// A body alone, for people.
+int text_write_body(const struct text_writer *writer, const struct body_view *body,
+                    struct err *err);
+
+#endif
