@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// libcurl over a Unix socket. The socket's path goes through /proc/self/fd, since an address holds
+// no more than 107 bytes of path.
+#include "daemon_client.h"
+
+#include "hark/buffer.h"
+#include "hark/control.h"
+#include "hark/mem.h"
+
+#include <curl/curl.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ANSWER_MAX_BYTES ((size_t)16 * 1024 * 1024)
+#define TIMEOUT_MS       10000L
+
+#define SESSIONS_PATH   "/api/v1/sessions"
+#define HTTP_OK         200
+#define HTTP_CREATED    201
+#define HTTP_NO_CONTENT 204
+
+static size_t on_data(char *data, size_t size, size_t count, void *ctx)
+{
+    struct buffer *answer = ctx;
+    if (answer->length + size * count > ANSWER_MAX_BYTES)
+        return 0;
+    buffer_append(answer, data, size * count);
+    return size * count;
+}
+
+struct question {
+    const char *method;
+    const char *path;
+    const char *body; // NULL: none
+    long expected;    // status of success
+};
+
+static CURLcode perform(CURL *curl, const struct question *question, const char *socket_path,
+                        const char *url, struct buffer *answer, long *status)
+{
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+    if (question->body)
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, question->body);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, question->method);
+    CURLcode code = curl_easy_perform(curl);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
+    return code;
+}
+
+static enum daemon_answer read_answer(CURLcode code, long status, long expected,
+                                      const struct buffer *answer, json_t **value, struct err *err)
+{
+    if (code == CURLE_COULDNT_CONNECT)
+        return DAEMON_ABSENT;
+    if (code != CURLE_OK) {
+        err_set(err, "ask the daemon: %s", curl_easy_strerror(code));
+        return DAEMON_FAILED;
+    }
+    *value = json_loadb(answer->data ? answer->data : "", answer->length, 0, NULL);
+    if (status == expected && (*value || status == HTTP_NO_CONTENT))
+        return DAEMON_ANSWERED;
+    const char *detail = json_string_value(json_object_get(*value, "detail"));
+    err_set(err, "ask the daemon: it answered %ld%s%s", status, detail ? ": " : "",
+            detail ? detail : "");
+    json_decref(*value);
+    *value = NULL;
+    return DAEMON_FAILED;
+}
+
+static enum daemon_answer ask(const char *data_dir, const struct question *question, json_t **value,
+                              struct err *err)
+{
+    int folder = open(data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return DAEMON_ABSENT;
+    char *socket_path = mem_printf("/proc/self/fd/%d/" CONTROL_SOCKET_NAME, folder);
+    char *url = mem_printf("http://localhost%s", question->path);
+    struct buffer answer = {0};
+    long status = 0;
+    CURL *curl = curl_easy_init();
+    CURLcode code =
+        curl ? perform(curl, question, socket_path, url, &answer, &status) : CURLE_FAILED_INIT;
+    curl_easy_cleanup(curl);
+    close(folder);
+    free(socket_path);
+    free(url);
+    enum daemon_answer result = read_answer(code, status, question->expected, &answer, value, err);
+    buffer_fini(&answer);
+    return result;
+}
+
+enum daemon_answer daemon_get(const char *data_dir, const char *path, json_t **value,
+                              struct err *err)
+{
+    const struct question question = {.method = "GET", .path = path, .expected = HTTP_OK};
+    return ask(data_dir, &question, value, err);
+}
+
+// --- who it is -----------------------------------------------------------------------------------
+
+enum daemon_answer daemon_find(const char *data_dir, struct daemon_info *info, struct err *err)
+{
+    static const char scheme[] = "http://";
+    *info = (struct daemon_info){0};
+    json_t *status = NULL;
+    enum daemon_answer answer = daemon_get(data_dir, "/api/v1/status", &status, err);
+    if (answer != DAEMON_ANSWERED)
+        return answer;
+    const char *proxy = json_string_value(json_array_get(json_object_get(status, "proxy"), 0));
+    const char *db = json_string_value(json_object_get(status, "db"));
+    if (proxy && db && strncmp(proxy, scheme, strlen(scheme)) == 0) {
+        info->pid = (pid_t)json_integer_value(json_object_get(status, "pid"));
+        info->session_id = json_integer_value(json_object_get(status, "session_id"));
+        info->proxy = mem_strdup(proxy + strlen(scheme));
+        info->db = mem_strdup(db);
+    } else {
+        err_set(err, "ask the daemon: it does not say where it listens");
+        answer = DAEMON_FAILED;
+    }
+    json_decref(status);
+    return answer;
+}
+
+void daemon_info_fini(struct daemon_info *info)
+{
+    free(info->proxy);
+    free(info->db);
+    *info = (struct daemon_info){0};
+}
+
+// --- sessions ------------------------------------------------------------------------------------
+
+enum daemon_answer daemon_open_session(const char *data_dir, const char *command,
+                                       struct daemon_session *session, struct err *err)
+{
+    struct buffer body = {0};
+    buffer_append_text(&body, "{\"command\":");
+    buffer_append_json_string(&body, command, strlen(command));
+    buffer_printf(&body, ",\"pid\":%d}", (int)getpid());
+    const struct question question = {
+        .method = "POST", .path = SESSIONS_PATH, .body = body.data, .expected = HTTP_CREATED};
+    json_t *value = NULL;
+    enum daemon_answer answer = ask(data_dir, &question, &value, err);
+    buffer_fini(&body);
+    if (answer != DAEMON_ANSWERED)
+        return answer;
+    const char *proxy = json_string_value(json_object_get(value, "proxy"));
+    session->id = json_integer_value(json_object_get(value, "id"));
+    session->proxy = mem_strdup(proxy ? proxy : "");
+    json_decref(value);
+    return DAEMON_ANSWERED;
+}
+
+enum daemon_answer daemon_close_session(const char *data_dir, int64_t id, struct err *err)
+{
+    char *path = mem_printf(SESSIONS_PATH "/%" PRId64, id);
+    const struct question question = {
+        .method = "DELETE", .path = path, .expected = HTTP_NO_CONTENT};
+    json_t *value = NULL;
+    enum daemon_answer answer = ask(data_dir, &question, &value, err);
+    free(path);
+    return answer;
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// Asking the running daemon of a data folder, through its control.sock.
+#ifndef HARK_CLI_DAEMON_CLIENT_H
+#define HARK_CLI_DAEMON_CLIENT_H
+
+#include "hark/err.h"
+
+#include <jansson.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum daemon_answer {
+    DAEMON_ANSWERED, // as it should
+    DAEMON_ABSENT,   // nobody listens
+    DAEMON_FAILED,   // anything else; err says what
+};
+
+// GET `path`. The caller owns the value.
+enum daemon_answer daemon_get(const char *data_dir, const char *path, json_t **value,
+                              struct err *err);
+
+// What there is to know of a daemon before it is used. Owner: whoever called daemon_find().
+struct daemon_info {
+    pid_t pid;
+    int64_t session_id;
+    char *proxy; // "127.0.0.1:4275", the first of its addresses
+    char *db;
+};
+
+enum daemon_answer daemon_find(const char *data_dir, struct daemon_info *info, struct err *err);
+void daemon_info_fini(struct daemon_info *info);
+
+// A session of its own for one program; see server_open_session(). The session ends by itself when
+// the process that opened it does.
+struct daemon_session {
+    int64_t id;
+    char *proxy; // the caller frees it
+};
+
+enum daemon_answer daemon_open_session(const char *data_dir, const char *command,
+                                       struct daemon_session *session, struct err *err);
+enum daemon_answer daemon_close_session(const char *data_dir, int64_t id, struct err *err);
+
+#endif

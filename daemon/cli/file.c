@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// A file is written beside its place, under a name of this process's own, and moved there.
+#include "file.h"
+
+#include "hark/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define READ_BYTES 65536
+
+int file_read(const char *path, struct buffer *content, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(err, "open %s: %s", path, strerror(errno));
+    ssize_t count;
+    while ((count = read(fd, buffer_reserve(content, READ_BYTES), READ_BYTES)) > 0)
+        content->length += (size_t)count;
+    int why = errno;
+    close(fd);
+    buffer_append(content, "", 0);
+    return count < 0 ? err_set(err, "read %s: %s", path, strerror(why)) : 0;
+}
+
+static bool holds(const char *path, const struct buffer *content, mode_t mode)
+{
+    struct stat info;
+    if (lstat(path, &info) < 0 || !S_ISREG(info.st_mode) || (info.st_mode & 07777) != mode ||
+        (size_t)info.st_size != content->length)
+        return false;
+    struct buffer present = {0};
+    struct err ignored = {0};
+    bool is_same =
+        file_read(path, &present, &ignored) == 0 && present.length == content->length &&
+        (present.length == 0 || memcmp(present.data, content->data, present.length) == 0);
+    buffer_fini(&present);
+    return is_same;
+}
+
+static int write_all(int fd, const struct buffer *content)
+{
+    size_t written = 0;
+    while (written < content->length) {
+        ssize_t count = write(fd, content->data + written, content->length - written);
+        if (count < 0 && errno != EINTR)
+            return -1;
+        written += count > 0 ? (size_t)count : 0;
+    }
+    return 0;
+}
+
+int file_replace(const char *path, const struct buffer *content, mode_t mode, struct err *err)
+{
+    if (holds(path, content, mode))
+        return 0;
+    char *fresh = mem_printf("%s.%d.new", path, (int)getpid());
+    unlink(fresh);
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    int rc = 0;
+    if (fd < 0 || fchmod(fd, mode) < 0 || write_all(fd, content) < 0 || rename(fresh, path) < 0)
+        rc = err_set(err, "write %s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    if (rc < 0)
+        unlink(fresh);
+    free(fresh);
+    return rc;
+}

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+// The own daemon is a forked child that serves without an exec: so the session row has the command
+// line of the run. It has a session of processes of its own, where the terminal's signals do not
+// reach it, and is told to end when this process does, however that comes about.
+#include "run_daemon.h"
+
+#include "daemon_client.h"
+#include "file.h"
+#include "hark/clock.h"
+#include "hark/mem.h"
+#include "serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_NS       (5 * 1000 * 1000)
+#define START_MAX_US  (60 * (int64_t)1000000)
+#define SETTLE_MAX_US (1 * (int64_t)1000000)
+#define STOP_MAX_US   (30 * (int64_t)1000000)
+#define ATTACH_MAX_US (15 * (int64_t)1000000)
+#define RETRY_NS      (150 * 1000 * 1000)
+#define STARTS_MAX    4
+#define ANY_LISTEN    "listen=127.0.0.1:0"
+#define ANY_UI        "ui=127.0.0.1:0"
+#define LOG_NAME      "run.log"
+
+static void look_again_later(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
+}
+
+// --- starting one --------------------------------------------------------------------------------
+
+static bool says_key(const struct config_sources *sources, const char *key)
+{
+    size_t length = strlen(key);
+    for (size_t i = 0; i < sources->set_count; i++)
+        if (strncmp(sources->sets[i], key, length) == 0 &&
+            sources->sets[i][length + strspn(sources->sets[i] + length, " ")] == '=')
+            return true;
+    return false;
+}
+
+// Free ports, unless the flags name others: a file may say where the usual daemon listens.
+static int set_addresses(struct invocation *invocation, struct err *err)
+{
+    struct config_sources sources = invocation->sources;
+    const char **sets = mem_calloc(sources.set_count + 2, sizeof *sets);
+    if (sources.set_count > 0)
+        memcpy(sets, sources.sets, sources.set_count * sizeof *sets);
+    if (!says_key(&invocation->sources, "listen"))
+        sets[sources.set_count++] = ANY_LISTEN;
+    if (!says_key(&invocation->sources, "ui"))
+        sets[sources.set_count++] = ANY_UI;
+    sources.sets = sets;
+    config_destroy(invocation->config);
+    invocation->config = config_load(&sources, err);
+    free(sets);
+    return invocation->config ? serve_check(invocation->config, err) : -1;
+}
+
+static void become_daemon(struct invocation *invocation, const char *log, pid_t parent)
+{
+    int in = open("/dev/null", O_RDONLY);
+    int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+    if (in < 0 || out < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+        dup2(out, STDERR_FILENO) < 0)
+        _exit(STATUS_RUN_FAILED);
+    close(in);
+    close(out);
+    setsid();
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)
+        _exit(STATUS_RUN_FAILED);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    exit((int)serve_run(invocation, SERVE_FOR_ONE_RUN));
+}
+
+static int explain_end(const char *log, struct err *err)
+{
+    struct buffer text = {0};
+    struct err ignored = {0};
+    if (file_read(log, &text, &ignored) == 0) {
+        while (text.length > 0 && text.data[text.length - 1] == '\n')
+            text.data[--text.length] = '\0';
+        const char *newline = strrchr(text.data, '\n');
+        const char *line = newline ? newline + 1 : text.data;
+        size_t prefix = strcspn(line, ":");
+        if (strncmp(line, "hark ", 5) == 0 && line[prefix])
+            line += prefix + 2;
+        err_set(err, "%s", line);
+    }
+    buffer_fini(&text);
+    return err_set(err, "the daemon ended at once; see %s", log);
+}
+
+// Until it answers, or is no more.
+static int wait_until_ready(struct run_daemon *daemon, struct err *err)
+{
+    int64_t deadline_us = clock_monotonic_us() + START_MAX_US;
+    while (clock_monotonic_us() < deadline_us) {
+        struct daemon_info info;
+        struct err ignored = {0};
+        bool is_ready = daemon_find(daemon->data_dir, &info, &ignored) == DAEMON_ANSWERED &&
+                        info.pid == daemon->pid;
+        if (is_ready) {
+            daemon->session_id = info.session_id;
+            daemon->proxy = mem_strdup(info.proxy);
+            daemon->db = mem_strdup(info.db);
+        }
+        daemon_info_fini(&info);
+        if (is_ready)
+            return 0;
+        if (waitpid(daemon->pid, NULL, WNOHANG) == daemon->pid) {
+            daemon->pid = 0;
+            return explain_end(daemon->log, err);
+        }
+        look_again_later();
+    }
+    kill(daemon->pid, SIGKILL);
+    waitpid(daemon->pid, NULL, 0);
+    daemon->pid = 0;
+    return err_set(err, "the daemon does not answer; see %s", daemon->log);
+}
+
+static int start(struct invocation *invocation, struct run_daemon *daemon, struct err *err)
+{
+    if (!daemon->log)
+        daemon->log = mem_printf("%s/" LOG_NAME, daemon->data_dir);
+    unlink(daemon->log);
+    pid_t parent = getpid();
+    daemon->pid = fork();
+    if (daemon->pid < 0) {
+        daemon->pid = 0;
+        return err_set(err, "start a daemon: %s", strerror(errno));
+    }
+    if (daemon->pid == 0)
+        become_daemon(invocation, daemon->log, parent);
+    return wait_until_ready(daemon, err);
+}
+
+// --- finding one ---------------------------------------------------------------------------------
+
+enum join_result {
+    JOINED,
+    JOIN_ABSENT, // no daemon runs
+    JOIN_BUSY,   // one runs and takes no session, perhaps because it is ending; err says why
+    JOIN_REFUSED // it must not be used; err says why
+};
+
+static enum join_result join(const struct invocation *invocation, struct run_daemon *daemon,
+                             struct err *err)
+{
+    struct daemon_info info;
+    enum daemon_answer answer = daemon_find(daemon->data_dir, &info, err);
+    if (answer != DAEMON_ANSWERED)
+        return answer == DAEMON_ABSENT ? JOIN_ABSENT : JOIN_BUSY;
+    struct daemon_session session = {0};
+    enum join_result result = JOIN_BUSY;
+    if (invocation->sources.set_count > 0) {
+        err_set(err,
+                "a daemon serves from %s already, and flags cannot change it; leave them out, or "
+                "give this run a folder of its own with --data-dir",
+                daemon->data_dir);
+        result = JOIN_REFUSED;
+    } else if (daemon_open_session(daemon->data_dir, invocation->command_line, &session, err) ==
+               DAEMON_ANSWERED) {
+        daemon->session_id = session.id;
+        daemon->proxy = session.proxy;
+        daemon->db = mem_strdup(info.db);
+        result = JOINED;
+    }
+    daemon_info_fini(&info);
+    return result;
+}
+
+// Two runs may begin, and a daemon may end, at the same time: whoever was not first to start one
+// finds the other's with the next look.
+int run_daemon_attach(struct invocation *invocation, struct run_daemon *daemon, struct err *err)
+{
+    *daemon = (struct run_daemon){.data_dir = invocation->data_dir};
+    int64_t deadline_us = clock_monotonic_us() + ATTACH_MAX_US;
+    int starts = 0;
+    for (;;) {
+        struct err problem = {0};
+        enum join_result joined = join(invocation, daemon, &problem);
+        if (joined == JOINED)
+            return 0;
+        if (joined == JOIN_ABSENT) {
+            if (starts == 0 && set_addresses(invocation, err) < 0)
+                return -1;
+            if (start(invocation, daemon, &problem) == 0)
+                return 0;
+            starts++;
+        }
+        if (joined == JOIN_REFUSED || starts == STARTS_MAX || clock_monotonic_us() >= deadline_us)
+            return err_set(err, "%s", problem.text);
+        nanosleep(&(struct timespec){.tv_nsec = RETRY_NS}, NULL);
+    }
+}
+
+// --- leaving -------------------------------------------------------------------------------------
+
+static int64_t integer_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+// The program is gone, so its exchanges end within milliseconds and are committed soon after. What
+// others have in flight must not hold this up for ever.
+static void wait_until_settled(const struct run_daemon *daemon)
+{
+    int64_t deadline_us = clock_monotonic_us() + SETTLE_MAX_US;
+    bool is_settled = false;
+    while (!is_settled && clock_monotonic_us() < deadline_us) {
+        json_t *status = NULL;
+        struct err ignored = {0};
+        if (daemon_get(daemon->data_dir, "/api/v1/status", &status, &ignored) != DAEMON_ANSWERED)
+            return;
+        is_settled = integer_of(status, "exchanges_in_flight") == 0 &&
+                     integer_of(status, "queue_bytes") == 0;
+        json_decref(status);
+        if (!is_settled)
+            look_again_later();
+    }
+}
+
+static bool has_other_sessions(const struct run_daemon *daemon)
+{
+    json_t *status = NULL;
+    struct err ignored = {0};
+    if (daemon_get(daemon->data_dir, "/api/v1/status", &status, &ignored) != DAEMON_ANSWERED)
+        return false;
+    bool has_others = integer_of(status, "sessions") > 0;
+    json_decref(status);
+    return has_others;
+}
+
+// A daemon that other runs have come to use ends after the last of them.
+static int stop(struct run_daemon *daemon, struct err *err)
+{
+    int64_t deadline_us = clock_monotonic_us() + STOP_MAX_US;
+    int status = 0;
+    kill(daemon->pid, SIGTERM);
+    while (waitpid(daemon->pid, &status, WNOHANG) != daemon->pid) {
+        if (has_other_sessions(daemon)) {
+            wait_until_settled(daemon);
+            return 0;
+        }
+        if (clock_monotonic_us() >= deadline_us) {
+            kill(daemon->pid, SIGKILL);
+            return err_set(err, "the daemon did not end; see %s", daemon->log);
+        }
+        look_again_later();
+    }
+    if (WIFSIGNALED(status))
+        return err_set(err, "the daemon died of signal %d; see %s", WTERMSIG(status), daemon->log);
+    return 0;
+}
+
+int run_daemon_detach(struct run_daemon *daemon, bool has_died, struct err *err)
+{
+    if (has_died)
+        return err_set(err, "the daemon ended before the program; see %s", daemon->log);
+    if (daemon->pid > 0)
+        return stop(daemon, err);
+    switch (daemon_close_session(daemon->data_dir, daemon->session_id, err)) {
+    case DAEMON_ABSENT:
+        return err_set(err, "the daemon of %s ended before the program", daemon->data_dir);
+    case DAEMON_FAILED:
+        return -1;
+    case DAEMON_ANSWERED:
+        break;
+    }
+    wait_until_settled(daemon);
+    return 0;
+}
+
+void run_daemon_fini(struct run_daemon *daemon)
+{
+    free(daemon->proxy);
+    free(daemon->db);
+    free(daemon->log);
+    *daemon = (struct run_daemon){0};
+}

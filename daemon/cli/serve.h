@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// The daemon, for the two commands that run it.
+#ifndef HARK_CLI_SERVE_H
+#define HARK_CLI_SERVE_H
+
+#include "command.h"
+
+enum serve_kind {
+    SERVE_FOR_ALL,     // hark serve
+    SERVE_FOR_ONE_RUN, // hark run: says nothing when it is ready, and when told to stop stays for
+                       // as long as other runs have sessions with it
+};
+
+// Is the configuration one to start with?
+int serve_check(const struct config *config, struct err *err);
+// Serves from the invocation's data folder until a signal ends it. The configuration is a checked
+// one, and is taken over.
+enum status serve_run(struct invocation *invocation, enum serve_kind kind);
+
+#endif
