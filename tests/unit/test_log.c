@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+// The logger: one line an event, whatever is in the message.
+#include "hark/buffer.h"
+#include "hark/log.h"
+#include "hark/mem.h"
+
+// cmocka wants these first.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+struct fixture {
+    int fd; // a file in memory
+    struct log *log;
+};
+
+static void set_up(struct fixture *fixture, enum log_level level, bool as_json)
+{
+    fixture->fd = memfd_create("log", MFD_CLOEXEC);
+    assert_true(fixture->fd >= 0);
+    fixture->log = log_create(fixture->fd, level, as_json);
+}
+
+static void tear_down(struct fixture *fixture)
+{
+    log_destroy(fixture->log);
+    close(fixture->fd);
+}
+
+// All that was logged. The caller frees it.
+static char *written(const struct fixture *fixture)
+{
+    struct buffer text = {0};
+    char part[4096];
+    ssize_t count;
+    while ((count = pread(fixture->fd, part, sizeof(part), (off_t)text.length)) > 0)
+        buffer_append(&text, part, (size_t)count);
+    return buffer_take(&text);
+}
+
+// What stands for `message` in a line of text. The caller frees it.
+static char *logged_message(const char *message)
+{
+    struct fixture fixture;
+    set_up(&fixture, LOG_LEVEL_INFO, false);
+    log_info(fixture.log, "proxy", "%s", message);
+    char *line = written(&fixture);
+    char *end = strchr(line, '\n');
+    assert_non_null(end);
+    assert_string_equal(end, "\n");
+    *end = '\0';
+    char *begin = strstr(line, " info  proxy: ");
+    assert_non_null(begin);
+    char *result = mem_strdup(begin + strlen(" info  proxy: "));
+    free(line);
+    tear_down(&fixture);
+    return result;
+}
+
+static void assert_logged(const char *message, const char *expected)
+{
+    char *logged = logged_message(message);
+    assert_string_equal(logged, expected);
+    free(logged);
+}
+
+// The line for `message` as an object. The caller drops it.
+static json_t *logged_object(const char *message)
+{
+    struct fixture fixture;
+    set_up(&fixture, LOG_LEVEL_INFO, true);
+    log_warn(fixture.log, "store", "%s", message);
+    char *line = written(&fixture);
+    char *end = strchr(line, '\n');
+    assert_non_null(end);
+    assert_string_equal(end, "\n");
+    json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(object))
+        fail_msg("no JSON object: %s", line);
+    free(line);
+    tear_down(&fixture);
+    return object;
+}
+
+static const char *member(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    assert_non_null(text);
+    return text;
+}
+
+static void assert_time_is_now(const char *text, time_t before)
+{
+    struct tm utc = {0};
+    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &utc);
+    assert_non_null(rest);
+    int milliseconds = -1;
+    char end[2] = "";
+    assert_int_equal(sscanf(rest, ".%3d%1[Z]", &milliseconds, end), 2);
+    assert_in_range(timegm(&utc), before, time(NULL));
+}
+
+static void test_line_of_text_has_time_level_part_and_message(void **state)
+{
+    (void)state;
+    time_t before = time(NULL);
+    struct fixture fixture;
+    set_up(&fixture, LOG_LEVEL_INFO, false);
+    log_error(fixture.log, "store", "open %s: %s", "/x/hark.db", "disk full");
+    char *line = written(&fixture);
+    char time_text[64];
+    char level[16];
+    int rest = 0;
+    assert_int_equal(sscanf(line, "%63s %15s %n", time_text, level, &rest), 2);
+    assert_time_is_now(time_text, before);
+    assert_string_equal(level, "error");
+    assert_string_equal(line + rest, "store: open /x/hark.db: disk full\n");
+    free(line);
+    tear_down(&fixture);
+}
+
+static void test_line_of_json_has_time_level_part_and_message(void **state)
+{
+    (void)state;
+    time_t before = time(NULL);
+    json_t *object = logged_object("disk full");
+    assert_int_equal(json_object_size(object), 4);
+    assert_time_is_now(member(object, "time"), before);
+    assert_string_equal(member(object, "level"), "warn");
+    assert_string_equal(member(object, "part"), "store");
+    assert_string_equal(member(object, "message"), "disk full");
+    json_decref(object);
+}
+
+static void test_only_what_is_important_enough_is_written(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture, LOG_LEVEL_WARN, false);
+    assert_true(log_has_level(fixture.log, LOG_LEVEL_ERROR));
+    assert_true(log_has_level(fixture.log, LOG_LEVEL_WARN));
+    assert_false(log_has_level(fixture.log, LOG_LEVEL_INFO));
+    log_info(fixture.log, "proxy", "hidden");
+    log_debug(fixture.log, "proxy", "hidden");
+    log_warn(fixture.log, "proxy", "shown");
+    char *text = written(&fixture);
+    assert_null(strstr(text, "hidden"));
+    assert_non_null(strstr(text, "shown"));
+    free(text);
+    tear_down(&fixture);
+}
+
+static void test_level_can_be_changed(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture, LOG_LEVEL_ERROR, false);
+    log_set_level(fixture.log, LOG_LEVEL_DEBUG);
+    log_debug(fixture.log, "proxy", "now shown");
+    char *text = written(&fixture);
+    assert_non_null(strstr(text, "now shown"));
+    free(text);
+    tear_down(&fixture);
+}
+
+static void test_text_line_ends_are_escaped(void **state)
+{
+    (void)state;
+    assert_logged("GET /\r\nerror store: forged", "GET /\\r\\nerror store: forged");
+}
+
+static void test_text_controls_are_escaped(void **state)
+{
+    (void)state;
+    assert_logged("\x1b[2J\t\x01\x7f", "\\x1b[2J\\x09\\x01\\x7f");
+    // None that is there gets through, whichever it is.
+    char controls[0x20];
+    for (int c = 1; c < 0x20; c++)
+        controls[c - 1] = (char)c;
+    controls[0x1f] = '\0';
+    char *logged = logged_message(controls);
+    for (const char *at = logged; *at != '\0'; at++)
+        assert_in_range(*at, 0x20, 0x7e);
+    free(logged);
+}
+
+// U+0080 to U+009F are controls, too: U+0085 is a line end, U+009B begins a terminal's command.
+static void test_text_controls_above_ascii_are_escaped(void **state)
+{
+    (void)state;
+    assert_logged("a\xc2\x9b"
+                  "2Jb\xc2\x85",
+                  "a\\xc2\\x9b2Jb\\xc2\\x85");
+    assert_logged("\xc2\x80\xc2\x9f\xc2\xa0", "\\xc2\\x80\\xc2\\x9f\xc2\xa0");
+}
+
+static void test_text_bytes_that_are_not_utf8_are_escaped(void **state)
+{
+    (void)state;
+    assert_logged("a\x9b"
+                  "2J",
+                  "a\\x9b2J");
+    assert_logged("\xff\xc2", "\\xff\\xc2");
+}
+
+static void test_text_other_characters_stay(void **state)
+{
+    (void)state;
+    assert_logged("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xa6 \\ \"",
+                  "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xa6 \\ \"");
+    assert_logged("", "");
+}
+
+static void test_json_message_loses_nothing(void **state)
+{
+    (void)state;
+    const char *message = "GET /\r\n\"\\\x1b[2J\x7f\xc3\xa9";
+    json_t *object = logged_object(message);
+    assert_string_equal(member(object, "message"), message);
+    json_decref(object);
+    object = logged_object("");
+    assert_string_equal(member(object, "message"), "");
+    json_decref(object);
+}
+
+static void test_json_bytes_that_are_not_utf8_make_valid_json(void **state)
+{
+    (void)state;
+    json_t *object = logged_object("caf\xe9");
+    assert_string_equal(member(object, "message"), "caf\xc3\xa9");
+    json_decref(object);
+}
+
+#define THREADS          4
+#define LINES_PER_THREAD 200
+#define MESSAGE_BYTES    3000
+
+static void *write_lines(void *log)
+{
+    char message[MESSAGE_BYTES + 1];
+    memset(message, 'm', MESSAGE_BYTES);
+    message[MESSAGE_BYTES] = '\0';
+    for (int i = 0; i < LINES_PER_THREAD; i++)
+        log_info((struct log *)log, "proxy", "%s", message);
+    return NULL;
+}
+
+static void test_lines_of_several_threads_do_not_mix(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/hark-log-XXXXXX";
+    struct fixture fixture;
+    fixture.fd = mkostemp(path, O_APPEND | O_CLOEXEC);
+    assert_true(fixture.fd >= 0);
+    unlink(path);
+    fixture.log = log_create(fixture.fd, LOG_LEVEL_INFO, false);
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, write_lines, fixture.log), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+
+    char *text = written(&fixture);
+    int lines = 0;
+    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"), lines++) {
+        const char *message = strstr(line, " info  proxy: ");
+        assert_non_null(message);
+        assert_int_equal(strspn(message + strlen(" info  proxy: "), "m"), MESSAGE_BYTES);
+        assert_int_equal(strlen(message), strlen(" info  proxy: ") + MESSAGE_BYTES);
+    }
+    assert_int_equal(lines, THREADS * LINES_PER_THREAD);
+    free(text);
+    tear_down(&fixture);
+}
+
+int main(void)
+{
+    setenv("TZ", "NPT-5:45", 1); // the log is in UTC wherever it is written
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_line_of_text_has_time_level_part_and_message),
+        cmocka_unit_test(test_line_of_json_has_time_level_part_and_message),
+        cmocka_unit_test(test_only_what_is_important_enough_is_written),
+        cmocka_unit_test(test_level_can_be_changed),
+        cmocka_unit_test(test_text_line_ends_are_escaped),
+        cmocka_unit_test(test_text_controls_are_escaped),
+        cmocka_unit_test(test_text_controls_above_ascii_are_escaped),
+        cmocka_unit_test(test_text_bytes_that_are_not_utf8_are_escaped),
+        cmocka_unit_test(test_text_other_characters_stay),
+        cmocka_unit_test(test_json_message_loses_nothing),
+        cmocka_unit_test(test_json_bytes_that_are_not_utf8_make_valid_json),
+        cmocka_unit_test(test_lines_of_several_threads_do_not_mix),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
