@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures: `daemon` starts daemons of one's own, `hark` is one shared by the tests of a module."""
+
+import shutil
+
+import pytest
+from harness import Daemon, Nginx, RawClient, RawOrigin
+from harness.daemon import HARK
+from harness.pki import Pki
+from harness.tls import HOST, TlsClient, TlsOrigin
+
+
+def pytest_configure():
+    if not HARK.exists():
+        raise pytest.UsageError(f"{HARK} is missing: build it, or name another in HARK")
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    """daemon(…) starts a Daemon in a folder of the test's; all of them end with the test."""
+    started = []
+
+    def start(*flags, **options):
+        home = options.pop("home", tmp_path / f"home{len(started)}")
+        started.append(Daemon(home, *flags, **options))
+        return started[-1]
+
+    yield start
+    close_all(started)
+
+
+class Shared:
+    """One daemon for many tests, started again if a test has killed it."""
+
+    def __init__(self, folder, **options):
+        self.folder, self.options, self.runs, self.current = folder, options, 0, None
+
+    def get(self):
+        if self.current is None or not self.current.is_running():
+            self.runs += 1
+            self.current = Daemon(self.folder / f"run{self.runs}", **self.options)
+        return self.current
+
+    def close(self):
+        if self.current is not None:
+            self.current.close()
+
+
+@pytest.fixture(scope="module")
+def shared_daemon(request, tmp_path_factory):
+    shared = Shared(tmp_path_factory.mktemp("hark"), **getattr(request.module, "DAEMON", {}))
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def hark(shared_daemon):
+    """The module's daemon; DAEMON in the module holds its options. A crash fails the test."""
+    daemon = shared_daemon.get()
+    yield daemon
+    assert daemon.is_running(), f"hark ended with {daemon.process.returncode}:\n{daemon.stderr}"
+    daemon.assert_clean()
+
+
+@pytest.fixture
+def origin():
+    """origin(handler or bytes) starts a RawOrigin; all of them end with the test."""
+    started = []
+
+    def start(*args, **options):
+        started.append(RawOrigin(*args, **options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture
+def client():
+    """client(daemon) opens a RawClient to it; all of them close with the test."""
+    opened = []
+
+    def connect(daemon, **options):
+        opened.append(RawClient(getattr(daemon, "proxy_port", None) or daemon.port, **options))
+        return opened[-1]
+
+    yield connect
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def nginx(tmp_path_factory):
+    if not shutil.which("nginx"):
+        pytest.skip("nginx is not installed")
+    server = Nginx(tmp_path_factory.mktemp("nginx"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory):
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
+    return Pki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+def tls_origin(pki):
+    """tls_origin(handler or bytes, pair=…) starts a TlsOrigin; all of them end with the test."""
+    started = []
+
+    def start(*args, pair=None, **options):
+        started.append(TlsOrigin((pair or pki.leaf).server_context(), *args, **options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture
+def https_daemon(daemon, pki):
+    """https_daemon(origin, …) starts a daemon that finds api.example.com:443 there."""
+
+    def start(server, *settings, **options):
+        lead = f"connect_to={HOST}:443:127.0.0.1:{server.port}"
+        trust = f"upstream_ca_file={pki.root.certificate}"
+        return daemon(settings=[lead, trust, *settings], **options)
+
+    return start
+
+
+@pytest.fixture
+def tls_client():
+    """tls_client(daemon, …) opens a TlsClient through it; all of them close with the test."""
+    opened = []
+
+    def connect(*args, **options):
+        opened.append(TlsClient(*args, **options))
+        return opened[-1]
+
+    yield connect
+    for one in opened:
+        one.close()
+
+
+def close_all(daemons):
+    """Close every daemon, then report the first failure."""
+    failures = []
+    for one in daemons:
+        try:
+            one.close()
+        except Exception as failure:
+            failures.append(failure)
+    if failures:
+        raise failures[0]

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""Running hark on a terminal of a given width, to see what a person sees there."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+
+from .daemon import HARK, clean_environment
+from .wait import SCALE
+
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def on_terminal(*args, home, columns=80, term="xterm-256color", env=None, seconds=20):
+    """What the command wrote to its terminal, as text with "\\n" line ends, and its exit status."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = clean_environment(home, **{"TERM": term, "PAGER": "cat", **(env or {})})
+    process = subprocess.Popen([str(HARK), *map(str, args)], env=environment, cwd=home,
+                               stdin=slave, stdout=slave, stderr=subprocess.DEVNULL)
+    os.close(slave)
+    written = bytearray()
+    limit = time.monotonic() + seconds * SCALE
+    while time.monotonic() < limit:
+        if not select.select([master], [], [], 0.1)[0]:
+            continue
+        try:
+            data = os.read(master, 65536)
+        except OSError:  # the last one on the terminal has gone
+            break
+        written += data
+    os.close(master)
+    status = process.wait(seconds * SCALE)
+    return written.decode("utf-8").replace("\r\n", "\n"), status
