@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// The filter language: each line of the input is a word. What is accepted must be SQL that a real
+// recording answers.
+#include "fuzz.h"
+
+#include "hark/store_reader.h"
+#include "hark/utf8.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define MAX_WORDS 64
+
+static char folder[] = "/tmp/hark-fuzz-XXXXXX";
+static struct store_reader *reader;
+
+static void remove_recording(void)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock", "-lock"};
+    store_reader_close(reader);
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        char path[64];
+        snprintf(path, sizeof(path), "%s/hark.db%s", folder, suffixes[i]);
+        unlink(path);
+    }
+    rmdir(folder);
+}
+
+static void add_exchange(struct store_writer *writer)
+{
+    struct err err = {0};
+    struct exchange_row *row = row_create();
+    row->id = 1;
+    row->state = ROW_STATE_DONE;
+    row->method = "GET";
+    row->scheme = "http";
+    row->host = "example.com";
+    row->port = 80;
+    row->path = "/v1/things";
+    row->status = 200;
+    enum store_result result = store_writer_begin(writer, &err);
+    assert(result == STORE_OK);
+    result = store_writer_put_row(writer, row, false, &err);
+    assert(result == STORE_OK);
+    result = store_writer_commit(writer, &err);
+    assert(result == STORE_OK);
+    row_destroy(row);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    const char *made = mkdtemp(folder);
+    assert(made != NULL);
+    char path[64];
+    snprintf(path, sizeof(path), "%s/hark.db", folder);
+    struct log *log = log_create(STDERR_FILENO, LOG_LEVEL_ERROR, false);
+    struct store_writer_options options = {
+        .path = path, .version = "0", .command = "fuzz", .settings = "{}", .log = log};
+    struct err err = {0};
+    struct store_writer *writer = store_writer_open(&options, &err);
+    assert(writer != NULL);
+    add_exchange(writer);
+    store_writer_close(writer);
+    log_destroy(log);
+    reader = store_reader_open(path, &err);
+    assert(reader != NULL);
+    atexit(remove_recording);
+    return 0;
+}
+
+static int on_row(void *ctx, size_t count, const char *const *names, const struct value *values)
+{
+    (void)names;
+    (void)values;
+    assert(count > 0);
+    ++*(int *)ctx;
+    return 0;
+}
+
+static void check_answer(const struct filter *filter)
+{
+    struct err err = {0};
+    int rows = 0;
+    int result = store_list_traffic(reader, filter, 0, 0, 0, NULL, on_row, &rows, &err);
+    if (result != 0)
+        fprintf(stderr, "%s\n", err.text);
+    assert(result == 0);
+    assert(rows == 0 || rows == 1);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *text = fuzz_text(data, size);
+    const char *words[MAX_WORDS];
+    size_t count = 0;
+    char *rest = text;
+    while (count < MAX_WORDS && rest != NULL)
+        words[count++] = fuzz_next_line(&rest);
+    struct err err = {0};
+    struct filter *filter = filter_create(words, count, &err);
+    assert(err.is_set == (filter == NULL));
+    if (filter != NULL)
+        check_answer(filter);
+    filter_destroy(filter);
+    free(text);
+    return 0;
+}
