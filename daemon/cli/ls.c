@@ -19,8 +19,9 @@ static enum status list(struct invocation *invocation, const struct filter *filt
 {
     struct err err = {0};
     struct rows_printer *printer = rows_output_open(invocation, format, layout);
-    int rc = store_list_traffic(invocation->reader, filter, limit, 0, 0, rows_on_columns,
-                                rows_on_row, printer, &err);
+    const struct store_list_options options = {.filter = filter, .limit = limit};
+    int rc = store_list_traffic(invocation->reader, &options, rows_on_columns, rows_on_row, printer,
+                                &err);
     rows_printer_finish(printer);
     int64_t count = rows_printer_count(printer);
     rows_printer_destroy(printer);
@@ -59,7 +60,7 @@ static enum status run(struct invocation *invocation)
     return status;
 }
 
-static const struct command_option options[] = {
+static const struct command_option own_options[] = {
     {"limit", 'n', "N", "the last N (default: 50; 0: all)"},
     {NULL, 0, NULL, NULL},
 };
@@ -84,7 +85,7 @@ const struct command command_ls = {
             "  hark ls status:>=400\n"
             "  hark ls host:api.example.com not method:GET\n"
             "  hark ls -n 0 -o jsonl status:5xx | jq .url\n",
-    .options = options,
+    .options = own_options,
     .needs = NEEDS_CONFIG | NEEDS_RECORDING | PRINTS_ROWS | TAKES_FILTER,
     .run = run,
 };

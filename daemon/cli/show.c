@@ -155,8 +155,11 @@ static enum status show_range(struct show *show, const char *word, const struct 
                                word);
     struct err err = {0};
     int64_t shown_before = show->shown;
-    int rc = store_list_traffic(show->invocation->reader, NULL, 0, range->first, range->last, NULL,
-                                on_listed, show, &err);
+    const struct store_list_options options = {
+        .after_id = range->first - 1,
+        .before_id = range->last < INT64_MAX ? range->last + 1 : 0,
+    };
+    int rc = store_list_traffic(show->invocation->reader, &options, NULL, on_listed, show, &err);
     if (rc < 0)
         return invocation_fail(show->invocation, STATUS_FAILED, "%s", err.text);
     if (rc > 0)

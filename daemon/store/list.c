@@ -5,7 +5,8 @@
 // Each window is a statement of its own, so that no read transaction lasts long, however large the
 // recording. The window widens while the statements are quick and narrows when they are slow, so
 // that neither a rare host in millions of rows nor an expensive condition takes many of them. What
-// is wanted last (`limit`) is looked for from the newest id backwards and then shown in order.
+// is wanted last (`limit`) is looked for from the newest id backwards, then turned round if it is
+// to be shown in order.
 #include "filter.h"
 #include "hark/clock.h"
 #include "reader.h"
@@ -20,7 +21,7 @@
 #define WINDOW_QUICK_US  20000
 #define WINDOW_SLOW_US   200000
 
-// How many ids are found before their rows are shown, in a list without limit.
+// How many ids are found before their rows are shown, where both go the same way.
 #define PAGE_IDS 4096
 
 // Ids that match, in the order they were found.
@@ -36,11 +37,13 @@ struct id_list {
 struct listing {
     struct store_reader *reader;
     const struct filter *filter;
+    bool is_backwards; // finds from the newest id on
     value_row_fn on_row;
     void *ctx;
     size_t column_count;
     const char *const *names;
     sqlite3_stmt *find; // ids in a window
+    sqlite3_stmt *get;  // a row; the reader's
     int64_t low;        // what is left to look through
     int64_t high;
     int64_t window;
@@ -59,7 +62,7 @@ static void append_id(struct id_list *list, int64_t id)
     list->ids[list->count++] = id;
 }
 
-static int prepare_find(struct listing *listing, bool is_backwards, struct err *err)
+static int prepare_find(struct listing *listing, struct err *err)
 {
     struct buffer sql = {0};
     buffer_append_text(&sql, "SELECT id FROM exchange WHERE id BETWEEN ? AND ?");
@@ -67,7 +70,7 @@ static int prepare_find(struct listing *listing, bool is_backwards, struct err *
         buffer_append_text(&sql, " AND ");
         filter_append_sql(listing->filter, &sql);
     }
-    buffer_append_text(&sql, is_backwards ? " ORDER BY id DESC" : " ORDER BY id");
+    buffer_append_text(&sql, listing->is_backwards ? " ORDER BY id DESC" : " ORDER BY id");
     buffer_append_text(&sql, " LIMIT ?");
     int result =
         sql_prepare(listing->reader->db, sql.data, &listing->find, listing->reader->path, err);
@@ -112,34 +115,35 @@ static int find_in_window(struct listing *listing, int64_t low, int64_t high, in
     return result;
 }
 
-// The newest `limit` matches, newest first.
-static int find_newest(struct listing *listing, int64_t limit, struct err *err)
+// The next window of what is left to look through.
+static void next_window(const struct listing *listing, int64_t *low, int64_t *high)
 {
-    while (listing->high >= listing->low && (int64_t)listing->found.count < limit) {
-        int64_t low = listing->high - listing->low < listing->window
-                          ? listing->low
-                          : listing->high - listing->window + 1;
-        int64_t wanted = limit - (int64_t)listing->found.count;
-        if (find_in_window(listing, low, listing->high, wanted, err) != 0)
-            return -1;
-        listing->high = low - 1;
-    }
-    return 0;
+    *low = listing->low;
+    *high = listing->high;
+    if (*high - *low < listing->window)
+        return;
+    if (listing->is_backwards)
+        *low = *high - listing->window + 1;
+    else
+        *high = *low + listing->window - 1;
 }
 
-// The next page of matches, oldest first.
-static int find_next_page(struct listing *listing, struct err *err)
+// The next `wanted` matches, fewer only if there are no more.
+static int find_next(struct listing *listing, int64_t wanted, struct err *err)
 {
-    listing->found.count = 0;
-    while (listing->low <= listing->high && listing->found.count < PAGE_IDS) {
-        int64_t high = listing->high - listing->low < listing->window
-                           ? listing->high
-                           : listing->low + listing->window - 1;
-        int64_t wanted = PAGE_IDS - (int64_t)listing->found.count;
-        if (find_in_window(listing, listing->low, high, wanted, err) != 0)
+    struct id_list *found = &listing->found;
+    found->count = 0;
+    while (listing->low <= listing->high && (int64_t)found->count < wanted) {
+        int64_t low;
+        int64_t high;
+        next_window(listing, &low, &high);
+        if (find_in_window(listing, low, high, wanted - (int64_t)found->count, err) != 0)
             return -1;
-        bool is_page_full = listing->found.count == PAGE_IDS;
-        listing->low = is_page_full ? listing->found.ids[PAGE_IDS - 1] + 1 : high + 1;
+        bool is_full = (int64_t)found->count == wanted;
+        if (listing->is_backwards)
+            listing->high = (is_full ? found->ids[found->count - 1] : low) - 1;
+        else
+            listing->low = (is_full ? found->ids[found->count - 1] : high) + 1;
     }
     return 0;
 }
@@ -149,7 +153,7 @@ static int find_next_page(struct listing *listing, struct err *err)
 // Adds the row of `id` to those read, unless it has been deleted meanwhile.
 static int read_row(struct listing *listing, int64_t id, size_t *row_count, struct err *err)
 {
-    sqlite3_stmt *statement = listing->reader->get_traffic;
+    sqlite3_stmt *statement = listing->get;
     sqlite3_bind_int64(statement, 1, id);
     int code = sqlite3_step(statement);
     int result = 0;
@@ -198,27 +202,31 @@ static void reverse(struct id_list *list)
     }
 }
 
-static int show_newest(struct listing *listing, int64_t limit, struct err *err)
+// Found from one end, shown from the other.
+static int show_reversed(struct listing *listing, int64_t limit, struct err *err)
 {
-    if (find_newest(listing, limit, err) != 0)
+    if (find_next(listing, limit, err) != 0)
         return -1;
     reverse(&listing->found);
     return show_found(listing, err);
 }
 
-static int show_all(struct listing *listing, struct err *err)
+static int show_as_found(struct listing *listing, int64_t limit, struct err *err)
 {
+    int64_t left = limit > 0 ? limit : INT64_MAX;
     int result = 0;
-    while (result == 0 && listing->low <= listing->high) {
-        if (find_next_page(listing, err) != 0)
+    while (result == 0 && left > 0 && listing->low <= listing->high) {
+        if (find_next(listing, left < PAGE_IDS ? left : PAGE_IDS, err) != 0)
             return -1;
+        left -= (int64_t)listing->found.count;
         result = show_found(listing, err);
     }
     return result;
 }
 
 // Narrows the range of ids to what there is now.
-static int set_range(struct listing *listing, int64_t min_id, int64_t max_id, struct err *err)
+static int set_range(struct listing *listing, const struct store_list_options *options,
+                     struct err *err)
 {
     struct store_reader *reader = listing->reader;
     int64_t first = 0;
@@ -226,9 +234,26 @@ static int set_range(struct listing *listing, int64_t min_id, int64_t max_id, st
     if (sql_integer(reader->db, "SELECT min(id) FROM exchange", &first, reader->path, err) != 0 ||
         sql_integer(reader->db, "SELECT max(id) FROM exchange", &last, reader->path, err) != 0)
         return -1;
-    listing->low = min_id > first ? min_id : first;
-    listing->high = max_id != 0 && max_id < last ? max_id : last;
+    int64_t after = options->after_id < last ? options->after_id : last;
+    listing->low = after >= first ? after + 1 : first;
+    listing->high =
+        options->before_id != 0 && options->before_id <= last ? options->before_id - 1 : last;
     return 0;
+}
+
+static int prepare_get(struct listing *listing, bool is_wide, struct err *err)
+{
+    struct store_reader *reader = listing->reader;
+    sqlite3_stmt **get = is_wide ? &reader->get_wide : &reader->get_traffic;
+    const char *sql = is_wide ? "SELECT traffic.*, kind, session_id, replay_of,"
+                                " EXISTS (SELECT 1 FROM note WHERE exchange_id = traffic.id"
+                                "   AND is_mark = 1) AS is_marked"
+                                " FROM traffic JOIN exchange ON exchange.id = traffic.id"
+                                " WHERE traffic.id = ?"
+                              : "SELECT * FROM traffic WHERE id = ?";
+    int result = reader_prepare(reader, sql, get, err);
+    listing->get = *get;
+    return result;
 }
 
 static void listing_fini(struct listing *listing)
@@ -239,32 +264,33 @@ static void listing_fini(struct listing *listing)
     sqlite3_finalize(listing->find);
 }
 
-int store_list_traffic(struct store_reader *reader, const struct filter *filter, int64_t limit,
-                       int64_t min_id, int64_t max_id, value_columns_fn on_columns,
-                       value_row_fn on_row, void *ctx, struct err *err)
+int store_list_traffic(struct store_reader *reader, const struct store_list_options *options,
+                       value_columns_fn on_columns, value_row_fn on_row, void *ctx, struct err *err)
 {
+    bool is_from_newest = options->limit > 0 ? !options->is_oldest : options->is_newest_first;
     struct listing listing = {
         .reader = reader,
-        .filter = filter,
+        .filter = options->filter,
+        .is_backwards = is_from_newest,
         .window = WINDOW_FIRST_IDS,
         .on_row = on_row,
         .ctx = ctx,
     };
-    if (reader_prepare(reader, "SELECT * FROM traffic WHERE id = ?", &reader->get_traffic, err) !=
-            0 ||
-        prepare_find(&listing, limit > 0, err) != 0)
+    if (prepare_get(&listing, options->is_wide, err) != 0 || prepare_find(&listing, err) != 0)
         return -1;
 
     struct arena arena = {0};
-    listing.column_count = (size_t)sqlite3_column_count(reader->get_traffic);
-    listing.names = column_names_take(&arena, reader->get_traffic);
+    listing.column_count = (size_t)sqlite3_column_count(listing.get);
+    listing.names = column_names_take(&arena, listing.get);
     int result = 0;
     if (on_columns != NULL)
         result = on_columns(ctx, listing.column_count, listing.names);
     if (result == 0)
-        result = set_range(&listing, min_id, max_id, err);
+        result = set_range(&listing, options, err);
     if (result == 0)
-        result = limit > 0 ? show_newest(&listing, limit, err) : show_all(&listing, err);
+        result = is_from_newest == options->is_newest_first
+                     ? show_as_found(&listing, options->limit, err)
+                     : show_reversed(&listing, options->limit, err);
     arena_fini(&arena);
     listing_fini(&listing);
     return result;

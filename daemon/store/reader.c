@@ -112,6 +112,7 @@ void store_reader_close(struct store_reader *reader)
         return;
     sqlite3_finalize(reader->get_row);
     sqlite3_finalize(reader->get_traffic);
+    sqlite3_finalize(reader->get_wide);
     sqlite3_finalize(reader->get_segment);
     sqlite3_finalize(reader->get_message);
     sqlite3_close(reader->db);

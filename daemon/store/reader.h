@@ -13,6 +13,7 @@ struct store_reader {
     sqlite3 *db;
     sqlite3_stmt *get_row; // prepared when first used, as the next ones
     sqlite3_stmt *get_traffic;
+    sqlite3_stmt *get_wide;
     sqlite3_stmt *get_segment;
     sqlite3_stmt *get_message;
 };

@@ -55,11 +55,22 @@ typedef int (*value_row_fn)(void *ctx, size_t count, const char *const *names,
 // Told the columns once before the first row, also when there will be no row. May be NULL.
 typedef int (*value_columns_fn)(void *ctx, size_t count, const char *const *names);
 
-// Rows of the view `traffic` that match (filter NULL: all), oldest first: the newest `limit` of
-// them (0: all) with id between `min_id` and `max_id` (0: open). -1 on error.
-int store_list_traffic(struct store_reader *reader, const struct filter *filter, int64_t limit,
-                       int64_t min_id, int64_t max_id, value_columns_fn on_columns,
-                       value_row_fn on_row, void *ctx, struct err *err);
+// Zero-initialised lists everything, oldest first. Pages are made with the ids of their ends:
+// older ones with `before_id`, newer ones with `after_id` and `is_oldest`.
+struct store_list_options {
+    const struct filter *filter; // NULL: all
+    int64_t before_id;           // only ids below it; 0: open
+    int64_t after_id;            // only ids above it; 0: open
+    int64_t limit;               // the newest so many of those that match; 0: all
+    bool is_oldest;              // the oldest `limit` instead
+    bool is_newest_first;        // the order of the rows
+    bool is_wide; // after the columns of `traffic`: kind, session_id, replay_of, is_marked (0, 1)
+};
+
+// Rows of the view `traffic`. -1 on error.
+int store_list_traffic(struct store_reader *reader, const struct store_list_options *options,
+                       value_columns_fn on_columns, value_row_fn on_row, void *ctx,
+                       struct err *err);
 
 // Runs one read-only statement. A statement that would write is refused; text after the first
 // statement is an error. `on_columns` is called first. -1 on error.

@@ -83,7 +83,8 @@ static void check_answer(const struct filter *filter)
 {
     struct err err = {0};
     int rows = 0;
-    int result = store_list_traffic(reader, filter, 0, 0, 0, NULL, on_row, &rows, &err);
+    const struct store_list_options options = {.filter = filter};
+    int result = store_list_traffic(reader, &options, NULL, on_row, &rows, &err);
     if (result != 0)
         fprintf(stderr, "%s\n", err.text);
     assert(result == 0);

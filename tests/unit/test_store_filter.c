@@ -74,7 +74,8 @@ static char *matches_of(struct fixture *fixture, const char *const *words, size_
     if (filter == NULL)
         fail_msg("%s", err.text);
     struct store_reader *reader = fixture_reader(fixture);
-    if (store_list_traffic(reader, filter, 0, 0, 0, NULL, on_row, &ids, &err) != 0)
+    const struct store_list_options options = {.filter = filter};
+    if (store_list_traffic(reader, &options, NULL, on_row, &ids, &err) != 0)
         fail_msg("%s\n%s", err.text, words[0]);
     store_reader_close(reader);
     filter_destroy(filter);
