@@ -79,3 +79,33 @@ size_t utf8_missing_bytes(const char *text, size_t length)
                                                   : 1;
     return whole > back + 1 ? whole - back - 1 : 0;
 }
+
+// The two bytes at `at` as the one of U+0080 to U+00FF that they stand for; -1 if they do not.
+static int latin1_of(const unsigned char *at, size_t left)
+{
+    bool is_latin1 = left >= 2 && (at[0] == 0xc2 || at[0] == 0xc3) && is_continuation(at[1]);
+    return is_latin1 ? (at[0] & 0x03) << 6 | (at[1] & 0x3f) : -1;
+}
+
+const char *utf8_restore_bytes(struct arena *arena, const char *text, size_t *length)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t ascii = ascii_run(at, *length);
+    if (ascii == *length)
+        return text;
+    char *bytes = arena_strndup(arena, text, *length);
+    size_t count = ascii;
+    for (size_t i = ascii; i < *length; i++) {
+        int c = at[i] < 0x80 ? at[i] : latin1_of(at + i, *length - i);
+        if (c < 0)
+            return text;
+        i += at[i] >= 0x80;
+        bytes[count++] = (char)c;
+    }
+    // What is UTF-8 would have been stored as it is.
+    if (utf8_is_valid(bytes, count))
+        return text;
+    bytes[count] = '\0';
+    *length = count;
+    return bytes;
+}

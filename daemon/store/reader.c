@@ -281,22 +281,19 @@ enum store_found store_last_id(struct store_reader *reader, int64_t back, int64_
 
 // --- a body -------------------------------------------------------------------------------------
 
-struct segment {
-    int64_t exchange_id;
-    const char *side;
-    int64_t seq;
-    int64_t at_us;
-    struct buffer data;
-};
-
-// Reads the first segment after `segment->seq` into `segment`.
-static enum store_found next_segment(struct store_reader *reader, struct segment *segment,
-                                     struct err *err)
+enum store_found store_next_segment(struct store_reader *reader, int64_t exchange_id,
+                                    enum body_side side, struct store_segment *segment,
+                                    struct err *err)
 {
+    if (reader_prepare(reader,
+                       "SELECT seq, at_us, data FROM body WHERE exchange_id = ? AND side = ?"
+                       " AND seq > ? ORDER BY seq LIMIT 1",
+                       &reader->get_segment, err) != 0)
+        return STORE_READ_ERROR;
     sqlite3_stmt *statement = reader->get_segment;
     enum store_found found = STORE_NOT_FOUND;
-    sqlite3_bind_int64(statement, 1, segment->exchange_id);
-    sqlite3_bind_text(statement, 2, segment->side, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 1, exchange_id);
+    sqlite3_bind_text(statement, 2, schema_side_name(side), -1, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 3, segment->seq);
     int code = sqlite3_step(statement);
     if (code == SQLITE_ROW) {
@@ -317,17 +314,11 @@ static enum store_found next_segment(struct store_reader *reader, struct segment
 int store_walk_body(struct store_reader *reader, int64_t exchange_id, enum body_side side,
                     body_segment_fn on_segment, void *ctx, struct err *err)
 {
-    if (reader_prepare(reader,
-                       "SELECT seq, at_us, data FROM body WHERE exchange_id = ? AND side = ?"
-                       " AND seq > ? ORDER BY seq LIMIT 1",
-                       &reader->get_segment, err) != 0)
-        return -1;
-    struct segment segment = {
-        .exchange_id = exchange_id, .side = schema_side_name(side), .seq = -1};
+    struct store_segment segment = {.seq = -1};
     int result = 0;
     enum store_found found;
     do {
-        found = next_segment(reader, &segment, err);
+        found = store_next_segment(reader, exchange_id, side, &segment, err);
         if (found == STORE_FOUND)
             result =
                 on_segment(ctx, segment.seq, segment.at_us, segment.data.data, segment.data.length);

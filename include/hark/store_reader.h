@@ -92,6 +92,17 @@ enum store_found store_get_row(struct store_reader *reader, int64_t id, struct e
 enum store_found store_last_id(struct store_reader *reader, int64_t back, int64_t *id,
                                struct err *err);
 
+// One segment of a body, to be read when it is needed. Owner: whoever declared it, with its data.
+struct store_segment {
+    int64_t seq; // of the last one read; -1: none yet
+    int64_t at_us;
+    struct buffer data;
+};
+// Reads the segment after `segment->seq` into `segment`.
+enum store_found store_next_segment(struct store_reader *reader, int64_t exchange_id,
+                                    enum body_side side, struct store_segment *segment,
+                                    struct err *err);
+
 // One segment of a body; `data` is borrowed until the callback returns. Return 0 to go on.
 typedef int (*body_segment_fn)(void *ctx, int64_t seq, int64_t at_us, const void *data,
                                size_t length);

@@ -151,6 +151,33 @@ static void test_nothing_and_nul_are_valid(void **state)
     assert_false(utf8_is_valid("a\0\xc3", 3));
 }
 
+// "Restored" is what a text that is no UTF-8 was before it was stored as Latin-1.
+static void assert_restored(const char *stored, const char *bytes)
+{
+    struct arena arena = {0};
+    size_t length = strlen(stored);
+    const char *restored = utf8_restore_bytes(&arena, stored, &length);
+    assert_int_equal(length, strlen(bytes));
+    assert_string_equal(restored, bytes);
+    arena_fini(&arena);
+}
+
+static void test_bytes_that_were_no_utf8_come_back(void **state)
+{
+    (void)state;
+    assert_restored("caf\xc3\xa9", "caf\xe9");
+    assert_restored("\xc3\xbf\xc2\x80x", "\xff\x80x");
+}
+
+static void test_texts_that_were_utf8_stay(void **state)
+{
+    (void)state;
+    assert_restored("", "");
+    assert_restored("plain", "plain");
+    assert_restored("\xe2\x82\xac", "\xe2\x82\xac");         // above U+00FF: never Latin-1
+    assert_restored("\xc3\x83\xc2\xa9", "\xc3\x83\xc2\xa9"); // its bytes would be UTF-8
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +190,8 @@ int main(void)
         cmocka_unit_test(test_each_byte_after_the_first_must_continue_the_sequence),
         cmocka_unit_test(test_mistake_is_found_wherever_it_is),
         cmocka_unit_test(test_nothing_and_nul_are_valid),
+        cmocka_unit_test(test_bytes_that_were_no_utf8_come_back),
+        cmocka_unit_test(test_texts_that_were_utf8_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
