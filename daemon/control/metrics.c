@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The counters in the text format of Prometheus, under the names its guidelines want: base units,
 // `_total` on what only grows.
-#include "routes.h"
+#include "metrics.h"
 
 #include "hark/version.h"
 

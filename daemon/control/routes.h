@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// What control answers: one function a route, each making a whole reply from snapshots.
+// What control answers: a table with a line for each route. A route is one function, which reads
+// the request and fills in the reply.
 #ifndef HARK_CONTROL_ROUTES_H
 #define HARK_CONTROL_ROUTES_H
 
-#include "hark/buffer.h"
 #include "hark/control.h"
-
-#include <stdbool.h>
+#include "reply.h"
+#include "request.h"
 
 struct sessions;
 
@@ -20,19 +20,9 @@ struct route_context {
     bool must_record;
 };
 
-struct request {
-    const char *argument;      // what stands in the path where the route has "*"; else ""
-    const struct buffer *body; // NUL-terminated, unless it is empty
-};
-
-// Zero-initialised is an empty 200.
-struct reply {
-    unsigned status;
-    const char *type;  // media type; NULL without content
-    const char *allow; // for 405
-    bool wants_token;  // for 401: add WWW-Authenticate
-    struct buffer body;
-};
+// Thread: as the route's `work` says. `reply` is zeroed but for what the call has set.
+typedef void route_fn(const struct route_context *context, const struct request *request,
+                      struct reply *reply);
 
 enum route_access {
     ROUTE_OPEN,   // for everybody who may talk to the page
@@ -40,25 +30,37 @@ enum route_access {
     ROUTE_SOCKET, // over the socket alone
 };
 
-struct route {
-    const char *method; // GET stands for HEAD, too
-    const char *path;   // a last part "*" stands for any
-    enum route_access access;
-    void (*answer)(const struct route_context *context, const struct request *request,
-                   struct reply *reply);
+enum route_work {
+    WORK_NOW,   // on libmicrohttpd's thread: neither SQLite nor waiting, and no long content
+    WORK_QUICK, // on a thread of the pool, with a reader of the recording: answered soon
+    WORK_LONG,  // the same, but as long as it takes: streams, what waits for others
 };
 
-// NULL if there is none for this method; `allow` gets the one that the path is there for, or NULL
-// if there is no such path.
-const struct route *route_find(const char *method, const char *path, const char **allow);
-// What "*" stands for in the path of a request to `route`.
-const char *route_argument(const struct route *route, const char *path);
+enum route_content {
+    CONTENT_NONE,  // of the request; what comes is not looked at
+    CONTENT_SMALL, // up to 1 MiB, in memory. Over TCP it must be JSON
+    CONTENT_FILE,  // of any size, in a file that has no name
+};
 
-// Makes the reply a problem (RFC 9457): `title` says what is wrong, `detail` what to do.
-void reply_problem(struct reply *reply, unsigned status, const char *title, const char *detail, ...)
-    __attribute__((format(printf, 4, 5)));
+struct route {
+    const char *method; // GET stands for HEAD, too
+    const char *path;   // a part "*" stands for any; one at most
+    enum route_access access;
+    enum route_work work;
+    enum route_content content;
+    const char *parameters; // names of those of the query, separated by spaces; others are refused
+    route_fn *answer;
+};
 
-// The health counters as Prometheus text (format 0.0.4).
-void metrics_write(const struct server_status *status, struct buffer *out);
+// NULL if there is none for this method and path.
+const struct route *route_find(const char *method, const char *path);
+// The methods that the path knows, "GET, HEAD, OPTIONS", in the arena; NULL if there is no such
+// path.
+const char *route_methods(const char *path, struct arena *arena);
+// What "*" stands for in the path of a request to `route`, in the arena.
+const char *route_argument(const struct route *route, const char *path, struct arena *arena);
+bool route_knows_parameter(const struct route *route, const char *name);
+// All of them; NULL past the last one.
+const struct route *route_at(size_t index);
 
 #endif

@@ -78,6 +78,16 @@ int token_load(const char *folder, struct token *token, struct err *err)
     return rc;
 }
 
+bool token_is_same(const struct token *token, const char *text, size_t length)
+{
+    if (!text || length != TOKEN_LENGTH)
+        return false;
+    unsigned difference = 0;
+    for (size_t i = 0; i < TOKEN_LENGTH; i++)
+        difference |= (unsigned char)text[i] ^ (unsigned char)token->text[i];
+    return difference == 0;
+}
+
 bool token_is_granted(const struct token *token, const char *authorization)
 {
     static const char scheme[] = "Bearer ";
@@ -85,10 +95,20 @@ bool token_is_granted(const struct token *token, const char *authorization)
         return false;
     const char *given = authorization + sizeof scheme - 1;
     given += strspn(given, " ");
-    if (strlen(given) != TOKEN_LENGTH)
-        return false;
-    unsigned difference = 0;
-    for (size_t i = 0; i < TOKEN_LENGTH; i++)
-        difference |= (unsigned char)given[i] ^ (unsigned char)token->text[i];
-    return difference == 0;
+    return token_is_same(token, given, strlen(given));
+}
+
+// A browser sends the cookies of all paths and ports of a host: one of that name may be another's.
+bool token_is_in_cookie(const struct token *token, const char *cookie)
+{
+    static const char name[] = TOKEN_COOKIE "=";
+    bool is_there = false;
+    for (const char *at = cookie; at && *at; at += strspn(at, "; ")) {
+        size_t length = strcspn(at, ";");
+        size_t name_length = sizeof name - 1;
+        if (length > name_length && strncmp(at, name, name_length) == 0)
+            is_there |= token_is_same(token, at + name_length, length - name_length);
+        at += length;
+    }
+    return is_there;
 }

@@ -6,8 +6,10 @@
 #include "hark/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define TOKEN_LENGTH 64 // 32 random bytes in hexadecimal
+#define TOKEN_COOKIE "hark_token"
 
 struct token {
     char text[TOKEN_LENGTH + 1];
@@ -16,8 +18,11 @@ struct token {
 // Reads the file, or makes it (mode 0600) if there is none or it holds no token.
 int token_load(const char *folder, struct token *token, struct err *err);
 
-// Does an Authorization field (NULL: none came) carry the token? Takes the same time whatever is
-// in it.
+// Each takes the same time whatever is in the text. NULL: none came.
+bool token_is_same(const struct token *token, const char *text, size_t length);
+// Does an Authorization field carry the token?
 bool token_is_granted(const struct token *token, const char *authorization);
+// Does a Cookie field carry it, under the name TOKEN_COOKIE?
+bool token_is_in_cookie(const struct token *token, const char *cookie);
 
 #endif

@@ -164,8 +164,8 @@ static void append_json_value(struct buffer *out, const struct value *value)
     }
 }
 
-static void append_json(struct buffer *out, size_t count, const char *const *names,
-                        const struct value *values)
+void rows_append_json(struct buffer *out, size_t count, const char *const *names,
+                      const struct value *values)
 {
     for (size_t i = 0; i < count; i++) {
         buffer_append_char(out, i > 0 ? ',' : '{');
@@ -213,7 +213,7 @@ int rows_on_row(void *ctx, size_t count, const char *const *names, const struct 
         append_csv(&printer->line, count, values);
         break;
     case ROWS_JSONL:
-        append_json(&printer->line, count, names, values);
+        rows_append_json(&printer->line, count, names, values);
         break;
     }
     return write_line(printer);

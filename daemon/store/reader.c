@@ -120,6 +120,25 @@ void store_reader_close(struct store_reader *reader)
     free(reader);
 }
 
+// --- ending what takes too long -----------------------------------------------------------------
+
+// Steps of SQLite's machine between two looks: about a millisecond.
+#define WATCH_STEPS 20000
+
+static int on_progress(void *ctx)
+{
+    const struct store_reader *reader = ctx;
+    return reader->is_unwanted(reader->watch_ctx) ? 1 : 0;
+}
+
+void store_reader_watch(struct store_reader *reader, store_unwanted_fn is_unwanted, void *ctx)
+{
+    reader->is_unwanted = is_unwanted;
+    reader->watch_ctx = ctx;
+    sqlite3_progress_handler(reader->db, WATCH_STEPS, is_unwanted != NULL ? on_progress : NULL,
+                             reader);
+}
+
 // --- a row --------------------------------------------------------------------------------------
 
 static const char *copy_text(struct exchange_row *row, sqlite3_stmt *statement,

@@ -16,6 +16,8 @@ struct store_reader {
     sqlite3_stmt *get_wide;
     sqlite3_stmt *get_segment;
     sqlite3_stmt *get_message;
+    store_unwanted_fn is_unwanted; // NULL: nobody watches
+    void *watch_ctx;
 };
 
 // Prepares `*statement` unless it is.

@@ -8,6 +8,7 @@
 #ifndef HARK_ROWS_H
 #define HARK_ROWS_H
 
+#include "hark/buffer.h"
 #include "hark/store_reader.h"
 #include "hark/terminal.h"
 
@@ -57,5 +58,9 @@ int rows_on_row(void *ctx, size_t count, const char *const *names, const struct 
 void rows_printer_finish(struct rows_printer *printer);
 int64_t rows_printer_count(const struct rows_printer *printer);
 void rows_printer_destroy(struct rows_printer *printer); // takes NULL
+
+// A row as a JSON object.
+void rows_append_json(struct buffer *out, size_t count, const char *const *names,
+                      const struct value *values);
 
 #endif

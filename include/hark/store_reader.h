@@ -22,6 +22,10 @@ struct filter;
 struct store_reader *store_reader_open(const char *path, struct err *err);
 void store_reader_close(struct store_reader *reader);
 
+// Asked now and then while a call takes long, on its thread; once it says yes, the call fails.
+typedef bool (*store_unwanted_fn)(void *ctx);
+void store_reader_watch(struct store_reader *reader, store_unwanted_fn is_unwanted, void *ctx);
+
 // --- filters: words of the filter language, joined by "and" --------------------------------
 
 // Parses `count` words ("host:api.example.com", "status:5xx", "text"). NULL on a mistake; the

@@ -104,7 +104,7 @@ def test_requests_through_the_proxy_do_not_reach_the_page(hark, client):
 def test_other_methods_are_refused(hark, method):
     response = ask(hark, "/livez", method, body=b"x" * 100_000)
     assert_problem(response, 405)
-    assert response.getheader("Allow") == "GET, HEAD"
+    assert response.getheader("Allow") == "GET, HEAD, OPTIONS"
 
 
 def test_head_has_no_body(hark):

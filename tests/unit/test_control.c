@@ -2,7 +2,7 @@
 // Who is let in: the Host field, the token and its file, the socket file.
 #include "control/endpoint.h"
 #include "control/host_check.h"
-#include "control/routes.h"
+#include "control/metrics.h"
 #include "control/token.h"
 #include "hark/mem.h"
 

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// The routes' functions, a group for each file.
+#ifndef HARK_CONTROL_ANSWERS_H
+#define HARK_CONTROL_ANSWERS_H
+
+#include "routes.h"
+
+// --- health.c ------------------------------------------------------------------------------------
+route_fn health_answer_root;
+route_fn health_answer_livez;
+route_fn health_answer_readyz;
+route_fn health_answer_metrics;
+route_fn health_answer_status;
+
+// --- session_routes.c ----------------------------------------------------------------------------
+route_fn sessions_answer_open;
+route_fn sessions_answer_close;
+
+// --- exchanges.c ---------------------------------------------------------------------------------
+route_fn exchanges_answer_list;
+
+#endif

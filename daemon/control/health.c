@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// How hark is: for people, for supervisors, for Prometheus, for hark's own commands.
+#include "answers.h"
+
+#include "hark/clock.h"
+#include "hark/version.h"
+#include "metrics.h"
+#include "sessions.h"
+
+#include <jansson.h>
+#include <unistd.h>
+
+void health_answer_root(const struct route_context *context, const struct request *request,
+                        struct reply *reply)
+{
+    (void)request;
+    reply_text(reply, "hark " HARK_VERSION ", a flight recorder for HTTP.\n\nProxy:     ");
+    const char *address;
+    for (size_t i = 0; (address = server_listen_address(context->server, i)); i++)
+        buffer_printf(&reply->body, "%shttp://%s", i > 0 ? " " : "", address);
+    buffer_printf(&reply->body,
+                  "\nRecording: %s\n\n"
+                  "Look at it with: hark ls, hark show @last, hark sql QUERY\n"
+                  "Health: /livez /readyz /metrics   API: /api/v1/status (wants the token in %s/" //
+                  CONTROL_TOKEN_NAME ")\n",
+                  context->db_path, context->data_dir);
+}
+
+void health_answer_livez(const struct route_context *context, const struct request *request,
+                         struct reply *reply)
+{
+    (void)request;
+    (void)context;
+    reply_text(reply, "ok\n");
+}
+
+void health_answer_readyz(const struct route_context *context, const struct request *request,
+                          struct reply *reply)
+{
+    (void)request;
+    struct server_status status;
+    server_get_status(context->server, &status);
+    if (context->must_record && !status.is_recording)
+        reply_problem(reply, 503, "hark is not recording", "%s", status.problem);
+    else
+        reply_text(reply, "ok\n");
+}
+
+void health_answer_metrics(const struct route_context *context, const struct request *request,
+                           struct reply *reply)
+{
+    (void)request;
+    struct server_status status;
+    server_get_status(context->server, &status);
+    metrics_write(&status, &reply->body);
+    reply->type = "text/plain; version=0.0.4; charset=utf-8";
+}
+
+static void set_integer(json_t *object, const char *key, int64_t value)
+{
+    json_object_set_new(object, key, json_integer(value));
+}
+
+static void add_counters(json_t *object, const struct server_status *status)
+{
+    set_integer(object, "workers", status->workers);
+    set_integer(object, "connections", status->connections);
+    set_integer(object, "exchanges_in_flight", status->exchanges_in_flight);
+    set_integer(object, "exchanges_total", status->exchanges_total);
+    set_integer(object, "queue_bytes", status->queue_bytes);
+    set_integer(object, "queue_limit_bytes", status->queue_limit_bytes);
+    set_integer(object, "queue_stalls", status->queue_stalls);
+    set_integer(object, "commits", status->commits);
+    set_integer(object, "commit_last_us", status->commit_last_us);
+    set_integer(object, "db_bytes", status->db_bytes);
+    set_integer(object, "wal_bytes", status->wal_bytes);
+    set_integer(object, "lost_exchanges", status->lost_exchanges);
+    set_integer(object, "lost_bytes", status->lost_bytes);
+    json_object_set_new(object, "is_recording", json_boolean(status->is_recording));
+    json_object_set_new(object, "problem",
+                        status->problem[0] ? json_string(status->problem) : json_null());
+}
+
+void health_answer_status(const struct route_context *context, const struct request *request,
+                          struct reply *reply)
+{
+    (void)request;
+    struct server_status status;
+    server_get_status(context->server, &status);
+    json_t *object = json_object();
+    json_object_set_new(object, "version", json_string(HARK_VERSION));
+    set_integer(object, "pid", getpid());
+    set_integer(object, "session_id", status.session_id);
+    set_integer(object, "started_us", status.started_us);
+    set_integer(object, "uptime_us", clock_wall_us() - status.started_us);
+
+    json_t *proxy = json_array();
+    const char *address;
+    for (size_t i = 0; (address = server_listen_address(context->server, i)); i++)
+        json_array_append_new(proxy, json_sprintf("http://%s", address));
+    json_object_set_new(object, "proxy", proxy);
+    json_object_set_new(object, "page",
+                        context->address ? json_sprintf("http://%s", context->address)
+                                         : json_null());
+    json_object_set_new(object, "db", json_string(context->db_path));
+    json_object_set_new(object, "data_dir", json_string(context->data_dir));
+    set_integer(object, "sessions", (int64_t)sessions_count(context->sessions, context->server));
+    add_counters(object, &status);
+    reply_json(reply, "application/json", object);
+}
