@@ -18,5 +18,13 @@ route_fn sessions_answer_close;
 
 // --- exchanges.c ---------------------------------------------------------------------------------
 route_fn exchanges_answer_list;
+route_fn exchanges_answer_one;
+
+// --- bodies.c ------------------------------------------------------------------------------------
+route_fn bodies_answer_request;
+route_fn bodies_answer_response;
+
+// --- messages.c ----------------------------------------------------------------------------------
+route_fn messages_answer_list;
 
 #endif

@@ -2,12 +2,16 @@
 // Exchanges as JSON: the list, page by page, and one of them.
 #include "answers.h"
 
+#include "hark/body_view.h"
+#include "hark/exchange_view.h"
 #include "hark/rows.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX     1000
+#define CHUNKS_MAX    10000
 
 // --- the list ------------------------------------------------------------------------------------
 
@@ -74,4 +78,109 @@ void exchanges_answer_list(const struct route_context *context, const struct req
     options.filter = filter;
     list(request, &options, reply);
     filter_destroy(filter);
+}
+
+// --- one of them ---------------------------------------------------------------------------------
+
+struct detail {
+    struct reply *reply;
+    struct buffer json;
+    int64_t count; // of the list that is being written
+};
+
+static int on_segment(void *ctx, size_t count, const char *const *names, const struct value *values)
+{
+    (void)count;
+    (void)names;
+    struct detail *detail = ctx;
+    buffer_printf(&detail->json, "%s[\"%s\",%" PRId64 ",%" PRId64 "]",
+                  detail->count++ == 0 ? "" : ",", values[0].data, values[1].integer,
+                  values[2].integer);
+    return reply_write_buffer(detail->reply, &detail->json) < 0 ? 1 : 0;
+}
+
+static int on_message_count(void *ctx, size_t count, const char *const *names,
+                            const struct value *values)
+{
+    (void)count;
+    (void)names;
+    struct detail *detail = ctx;
+    buffer_printf(&detail->json, "%" PRId64, values[0].integer);
+    return 0;
+}
+
+static int on_note(void *ctx, size_t count, const char *const *names, const struct value *values)
+{
+    struct detail *detail = ctx;
+    buffer_append_text(&detail->json, detail->count++ == 0 ? "" : ",");
+    rows_append_json(&detail->json, count, names, values);
+    return reply_write_buffer(detail->reply, &detail->json) < 0 ? 1 : 0;
+}
+
+static int add_body(struct detail *detail, const struct request *request,
+                    const struct exchange_row *row, enum body_side side, struct err *err)
+{
+    struct buffer *json = &detail->json;
+    const char *name = side == BODY_REQUEST ? "request_body" : "response_body";
+    if (side == BODY_RESPONSE && row->status == 0) {
+        buffer_printf(json, ",\n\"%s\":null", name);
+        return 0;
+    }
+    struct body_view view;
+    if (body_view_init(&view, request->reader, row, side, BODY_DECODED, err) < 0)
+        return -1;
+    buffer_printf(json,
+                  ",\n\"%s\":{\"size\":%" PRId64 ",\"wire_size\":%" PRId64
+                  ",\"is_text\":%s,\"truncated\":%s,\"problem\":",
+                  name, view.shown_bytes, view.wire_bytes,
+                  body_view_is_text(&view) ? "true" : "false", view.is_cut ? "true" : "false");
+    if (view.problem.is_set)
+        buffer_append_json_string(json, view.problem.text, strlen(view.problem.text));
+    else
+        buffer_append_text(json, "null");
+    buffer_append_char(json, '}');
+    body_view_fini(&view);
+    return 0;
+}
+
+static int add_lists(struct detail *detail, const struct request *request, int64_t id,
+                     struct err *err)
+{
+    struct buffer *json = &detail->json;
+    buffer_append_text(json, ",\n\"chunks\":[");
+    int rc = store_list_segments(request->reader, id, CHUNKS_MAX, on_segment, detail, err);
+    buffer_append_text(json, "],\n\"message_count\":");
+    if (rc == 0)
+        rc = store_count_messages(request->reader, id, on_message_count, detail, err);
+    buffer_append_text(json, ",\n\"notes\":[");
+    detail->count = 0;
+    if (rc == 0)
+        rc = store_list_notes(request->reader, id, on_note, detail, err);
+    buffer_append_text(json, "]}\n");
+    return rc;
+}
+
+void exchanges_answer_one(const struct route_context *context, const struct request *request,
+                          struct reply *reply)
+{
+    (void)context;
+    struct exchange_row *row;
+    struct err err = {0};
+    if (request_row(request, &row, reply) < 0)
+        return;
+    struct detail detail = {.reply = reply};
+    reply->type = "application/json";
+    buffer_append_char(&detail.json, '{');
+    exchange_append_json(row, &detail.json);
+    int rc = add_body(&detail, request, row, BODY_REQUEST, &err);
+    if (rc == 0)
+        rc = add_body(&detail, request, row, BODY_RESPONSE, &err);
+    if (rc == 0)
+        rc = add_lists(&detail, request, row->id, &err);
+    if (rc < 0)
+        reply_read_problem(reply, &err);
+    else if (rc == 0)
+        reply_write_buffer(reply, &detail.json);
+    buffer_fini(&detail.json);
+    row_destroy(row);
 }

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define THREADS_MAX      6
-#define LONG_RUNNING_MAX 4
+#define THREADS_MAX      20
+#define LONG_RUNNING_MAX 16
 #define QUEUE_MAX        64 // of each lane
 
 struct queue {

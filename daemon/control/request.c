@@ -69,6 +69,21 @@ int request_id(const struct request *request, int64_t *id, struct reply *reply)
     return -1;
 }
 
+int request_row(const struct request *request, struct exchange_row **row, struct reply *reply)
+{
+    int64_t id;
+    struct err err = {0};
+    *row = NULL;
+    if (request_id(request, &id, reply) < 0)
+        return -1;
+    enum store_found found = store_get_row(request->reader, id, row, &err);
+    if (found == STORE_NOT_FOUND)
+        reply_not_found(reply, id);
+    else if (found == STORE_READ_ERROR)
+        reply_read_problem(reply, &err);
+    return found == STORE_FOUND ? 0 : -1;
+}
+
 int request_filter(const struct request *request, struct filter **filter, struct reply *reply)
 {
     const char *text = request_parameter(request, "filter");

@@ -41,6 +41,8 @@ int request_integer(const struct request *request, const char *name, struct inte
 int request_flag(const struct request *request, const char *name, bool *value, struct reply *reply);
 // The number of an exchange in the path.
 int request_id(const struct request *request, int64_t *id, struct reply *reply);
+// Its row as well (404 if there is none); the caller destroys it.
+int request_row(const struct request *request, struct exchange_row **row, struct reply *reply);
 // The parameter `filter`: NULL if there is none. The caller destroys it.
 int request_filter(const struct request *request, struct filter **filter, struct reply *reply);
 

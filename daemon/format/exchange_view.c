@@ -24,7 +24,8 @@ int exchange_walk(struct store_reader *reader, const struct exchange_row *row,
         return -1;
     if (row->status != 0 && walk_message(reader, row, BODY_RESPONSE, writer, ctx, err) < 0)
         return -1;
-    if (row->kind == ROW_KIND_WEBSOCKET && messages_walk(reader, row, writer, ctx, err) < 0)
+    if (row->kind == ROW_KIND_WEBSOCKET &&
+        exchange_walk_messages(reader, row, writer, ctx, err) < 0)
         return -1;
     return writer->on_end(ctx, row);
 }

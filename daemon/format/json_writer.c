@@ -89,13 +89,8 @@ static void add_times(struct buffer *line, const struct exchange_row *row)
     add_optional(line, "receive_us", row->timing.receive_us, -1);
 }
 
-static int on_begin(void *ctx, const struct exchange_row *row)
+static void add_identity(struct buffer *line, const struct exchange_row *row)
 {
-    struct json_writer *writer = ctx;
-    struct buffer *line = &writer->line;
-    buffer_clear(line);
-    writer->message_count = 0;
-    fputc('{', writer->out);
     add_integer(line, "id", row->id);
     add_integer(line, "session_id", row->session_id);
     add_text(line, "source", row_source_name(row->source));
@@ -113,6 +108,15 @@ static int on_begin(void *ctx, const struct exchange_row *row)
     add_json(line, "server_cert", row->server_cert);
     add_bool(line, "body_truncated", row->body_truncated);
     add_bool(line, "headers_latin1", row->headers_latin1);
+}
+
+static int on_begin(void *ctx, const struct exchange_row *row)
+{
+    struct json_writer *writer = ctx;
+    buffer_clear(&writer->line);
+    writer->message_count = 0;
+    fputc('{', writer->out);
+    add_identity(&writer->line, row);
     return 0;
 }
 
@@ -154,6 +158,18 @@ static int on_head(void *ctx, const struct exchange_row *row, enum body_side sid
     else
         add_response(&writer->line, row);
     return 0;
+}
+
+void exchange_append_json(const struct exchange_row *row, struct buffer *out)
+{
+    struct buffer line = {0};
+    add_identity(&line, row);
+    add_request(&line, row);
+    add_fields(&line, "request_trailers", &row->request_trailers);
+    add_response(&line, row);
+    add_fields(&line, "response_trailers", &row->response_trailers);
+    buffer_append(out, line.data, line.length);
+    buffer_fini(&line);
 }
 
 // --- bodies ------------------------------------------------------------------------------------
@@ -242,13 +258,8 @@ static void add_payload(struct buffer *line, const struct shown_message *message
     buffer_append_char(line, '"');
 }
 
-static int on_message(void *ctx, const struct exchange_row *row,
-                      const struct shown_message *message)
+void message_append_json(const struct shown_message *message, struct buffer *line)
 {
-    struct json_writer *writer = ctx;
-    struct buffer *line = &writer->line;
-    (void)row;
-    buffer_append_text(line, writer->message_count++ == 0 ? ",\"messages\":[" : ",");
     buffer_printf(line, "{\"seq\":%" PRId64, message->seq);
     add_integer(line, "at_us", message->at_us);
     add_text(line, "direction", message->side == BODY_REQUEST ? "send" : "receive");
@@ -258,7 +269,16 @@ static int on_message(void *ctx, const struct exchange_row *row,
     add_integer(line, "size", message->total_bytes);
     add_text(line, "problem", message->problem.is_set ? message->problem.text : NULL);
     buffer_append_char(line, '}');
-    return line->length >= FLUSH_BYTES ? flush(writer) : 0;
+}
+
+static int on_message(void *ctx, const struct exchange_row *row,
+                      const struct shown_message *message)
+{
+    struct json_writer *writer = ctx;
+    (void)row;
+    buffer_append_text(&writer->line, writer->message_count++ == 0 ? ",\"messages\":[" : ",");
+    message_append_json(message, &writer->line);
+    return writer->line.length >= FLUSH_BYTES ? flush(writer) : 0;
 }
 
 static void end_messages(struct json_writer *writer, const struct exchange_row *row)

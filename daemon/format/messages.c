@@ -92,8 +92,8 @@ static int on_row(void *ctx, const struct message_view *row)
     return row->length < WEBSOCKET_PART_MAX_BYTES && finish(messages, side) < 0 ? 1 : 0;
 }
 
-int messages_walk(struct store_reader *reader, const struct exchange_row *row,
-                  const struct exchange_writer *writer, void *ctx, struct err *err)
+int exchange_walk_messages(struct store_reader *reader, const struct exchange_row *row,
+                           const struct exchange_writer *writer, void *ctx, struct err *err)
 {
     struct messages messages = {.row = row, .writer = writer, .ctx = ctx};
     int rc = store_walk_messages(reader, row->id, on_row, &messages, err);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // An exchange for people. What hark adds to what was on the wire stands in brackets or before the
 // first start line.
-#include "hark/charset.h"
 #include "hark/exchange_view.h"
 #include "hark/human.h"
 #include "hark/json_layout.h"
@@ -190,33 +189,6 @@ static char *media_type_of(const struct body_view *body)
     return mem_strndup(type, strcspn(type, "; \t"));
 }
 
-// Types whose content is text although its bytes are not UTF-8.
-static bool is_text_type(const char *type)
-{
-    return strncasecmp(type, "text/", 5) == 0 || has_ending(type, "json") ||
-           has_ending(type, "xml") || has_ending(type, "javascript") ||
-           strcasecmp(type, "application/x-www-form-urlencoded") == 0;
-}
-
-static bool has_wide_mark(const struct body_view *body)
-{
-    return body->head.length >= 2 && (memcmp(body->head.data, "\xff\xfe", 2) == 0 ||
-                                      memcmp(body->head.data, "\xfe\xff", 2) == 0);
-}
-
-static bool is_shown_as_text(const struct body_view *body)
-{
-    if (body->is_utf8 || has_wide_mark(body))
-        return true;
-    // Bytes that are still coded are no text, whatever their type will be.
-    if (body->is_undecodable)
-        return false;
-    char *type = media_type_of(body);
-    bool is_text = is_text_type(type);
-    free(type);
-    return is_text;
-}
-
 static void write_note(const struct text_writer *writer, const char *text)
 {
     set_color(writer, COLOR_DIM);
@@ -271,7 +243,6 @@ static void write_binary(const struct text_writer *writer, const struct body_vie
 struct text_output {
     FILE *out;
     struct safe_stream stream;
-    struct charset_reader *charset; // NULL for UTF-8
 };
 
 static int on_utf8(void *ctx, const void *data, size_t length)
@@ -281,26 +252,12 @@ static int on_utf8(void *ctx, const void *data, size_t length)
     return ferror(output->out) ? 1 : 0;
 }
 
-static int on_any(void *ctx, const void *data, size_t length)
-{
-    struct text_output *output = ctx;
-    if (!output->charset)
-        return on_utf8(output, data, length);
-    return charset_reader_write(output->charset, data, length, on_utf8, output);
-}
-
 static struct charset_reader *find_charset(const struct text_writer *writer,
                                            const struct body_view *body)
 {
-    char name[CHARSET_NAME_MAX];
-    charset_find(body->content_type, body->head.data, body->head.length, body->is_utf8, name);
-    bool is_plain = strcasecmp(name, "utf-8") == 0 || strcasecmp(name, "utf8") == 0 ||
-                    strcasecmp(name, "us-ascii") == 0;
-    if (is_plain && body->is_utf8)
-        return NULL;
     struct err err = {0};
-    struct charset_reader *charset = charset_reader_create(name, &err);
-    if (!charset)
+    struct charset_reader *charset = body_view_charset(body, &err);
+    if (err.is_set)
         write_note(writer, err.text);
     return charset;
 }
@@ -308,12 +265,11 @@ static struct charset_reader *find_charset(const struct text_writer *writer,
 static int write_lines(const struct text_writer *writer, const struct body_view *body,
                        struct err *err)
 {
-    struct text_output output = {.out = writer->out, .charset = find_charset(writer, body)};
-    int rc = body_view_walk(body, on_any, &output, err);
-    if (output.charset)
-        charset_reader_finish(output.charset, on_utf8, &output);
+    struct text_output output = {.out = writer->out};
+    struct charset_reader *charset = find_charset(writer, body);
+    int rc = body_view_walk_text(body, charset, on_utf8, &output, err);
     safe_stream_finish(&output.stream, writer->out);
-    charset_reader_destroy(output.charset);
+    charset_reader_destroy(charset);
     if (!output.stream.ends_line)
         putc('\n', writer->out);
     return rc != 0 ? -1 : 0;
@@ -333,7 +289,7 @@ int text_write_body(const struct text_writer *writer, const struct body_view *bo
 {
     if (body->shown_bytes == 0)
         return result_of(writer);
-    if (!is_shown_as_text(body)) {
+    if (!body_view_is_text(body)) {
         write_binary(writer, body);
     } else if (is_json(body)) {
         json_layout_write(writer->out, &writer->terminal, body->head.data, body->head.length);

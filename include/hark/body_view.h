@@ -7,6 +7,7 @@
 #define HARK_BODY_VIEW_H
 
 #include "hark/buffer.h"
+#include "hark/charset.h"
 #include "hark/coding.h"
 #include "hark/err.h"
 #include "hark/row.h"
@@ -54,5 +55,16 @@ void body_view_fini(struct body_view *view);
 // Gives the shown bytes to the sink. Returns 0, the sink's positive number, or -1 if the recording
 // cannot be read. What cannot be decoded ends the bytes, as `problem` has said.
 int body_view_walk(const struct body_view *view, coding_sink_fn sink, void *ctx, struct err *err);
+
+// --- text ----------------------------------------------------------------------------------------
+
+// Are the shown bytes text, in some character set?
+bool body_view_is_text(const struct body_view *body);
+// What makes the text UTF-8; NULL if it is that already, and with a set that is not known: then err
+// says so. The caller destroys it.
+struct charset_reader *body_view_charset(const struct body_view *body, struct err *err);
+// As body_view_walk(), in UTF-8 by what body_view_charset() gave.
+int body_view_walk_text(const struct body_view *body, struct charset_reader *charset,
+                        coding_sink_fn sink, void *ctx, struct err *err);
 
 #endif

@@ -44,6 +44,9 @@ struct exchange_writer {
 
 int exchange_walk(struct store_reader *reader, const struct exchange_row *row,
                   const struct exchange_writer *writer, void *ctx, struct err *err);
+// The messages alone: calls on_message for each of them, in order.
+int exchange_walk_messages(struct store_reader *reader, const struct exchange_row *row,
+                           const struct exchange_writer *writer, void *ctx, struct err *err);
 
 // --- the writers -------------------------------------------------------------------------------
 
@@ -68,6 +71,10 @@ struct json_writer {
     int64_t message_count;
 };
 extern const struct exchange_writer json_writer_stops; // ctx: struct json_writer
+
+// Parts of it: the columns and `url` as members of an object, without its braces; a message.
+void exchange_append_json(const struct exchange_row *row, struct buffer *out);
+void message_append_json(const struct shown_message *message, struct buffer *out);
 
 // A body alone, for people.
 int text_write_body(const struct text_writer *writer, const struct body_view *body,

@@ -130,4 +130,16 @@ typedef int (*message_fn)(void *ctx, const struct message_view *message); // 0 t
 int store_walk_messages(struct store_reader *reader, int64_t exchange_id, message_fn on_message,
                         void *ctx, struct err *err);
 
+// --- details of one exchange: rows of values; return as store_query() does -----------------------
+
+// Segments of its bodies, the request's first: side, at_us, bytes.
+int store_list_segments(struct store_reader *reader, int64_t exchange_id, int64_t limit,
+                        value_row_fn on_row, void *ctx, struct err *err);
+// id, created_us, is_mark, text.
+int store_list_notes(struct store_reader *reader, int64_t exchange_id, value_row_fn on_row,
+                     void *ctx, struct err *err);
+// One row with the number of WebSocket messages, parts of long ones not counted.
+int store_count_messages(struct store_reader *reader, int64_t exchange_id, value_row_fn on_row,
+                         void *ctx, struct err *err);
+
 #endif
