@@ -4,9 +4,11 @@
 #include "config_checks.h"
 
 #include "hark/address.h"
+#include "hark/config.h"
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -52,6 +54,34 @@ static const char *skip_port(const char *text)
 {
     size_t digits = strspn(text, "0123456789");
     return digits <= 5 ? text + digits : NULL;
+}
+
+int config_client_cert_parse(const char *text, struct config_client_cert *client_cert)
+{
+    const char *after_host = skip_host(text);
+    const char *file = skip_colon(after_host);
+    if (file == NULL || after_host == text)
+        return -1;
+    bool is_bracketed = text[0] == '[';
+    client_cert->host = text + is_bracketed;
+    client_cert->host_length = (size_t)(after_host - text) - 2 * (size_t)is_bracketed;
+    client_cert->port = 0;
+    const char *after_port = skip_port(file);
+    if (after_port != NULL && after_port > file && after_port[0] == ':') {
+        client_cert->port = (int)strtol(file, NULL, 10);
+        file = after_port + 1;
+    }
+    client_cert->file = file;
+    return file[0] == '\0' ? -1 : 0;
+}
+
+int config_check_client_cert(const char *text, struct err *err)
+{
+    struct config_client_cert client_cert;
+    if (config_client_cert_parse(text, &client_cert) != 0)
+        return err_set(
+            err, "\"%s\" is not HOST[:PORT]:FILE such as api.example.com:/etc/hark/me.pem", text);
+    return config_check_file(client_cert.file, err);
 }
 
 int config_check_connect_to(const char *text, struct err *err)

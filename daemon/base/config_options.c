@@ -52,6 +52,8 @@ const struct config_option config_options[] = {
      .check = config_check_proxy_url},
     {"upstream_ca_file", CONFIG_TYPE_TEXT, FIELD(upstream_ca_file), "",
      .check = config_check_file},
+    {"upstream_client_cert", CONFIG_TYPE_LIST, FIELD(upstream_client_cert), "",
+     .check = config_check_client_cert},
     {"upstream_verify", CONFIG_TYPE_BOOL, FIELD(upstream_verify), "on", bool_words},
     {"connect_to", CONFIG_TYPE_LIST, FIELD(connect_to), "", .check = config_check_connect_to},
     {"upstream_http", CONFIG_TYPE_WORD, FIELD(upstream_http), "1.1", upstream_http_words},

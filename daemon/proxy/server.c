@@ -187,7 +187,7 @@ int server_check_config(const struct config *config, struct err *err)
             return err_set(err, "%s: %s = %s is not supported by hark %s; remove it",
                            config_origin(config, unsupported[i].key), unsupported[i].key,
                            config_text(config, unsupported[i].key), HARK_VERSION);
-    return 0;
+    return upstream_check_client_certs(config, err);
 }
 
 static void add_listener(struct server *server, struct listener *listener)

@@ -285,7 +285,16 @@ static const struct failure failures[] = {
     {CURLE_PEER_FAILED_VERIFICATION, 502, "tls-verify"},
     {CURLE_SSL_CACERT_BADFILE, 502, "tls-verify"},
     {CURLE_SSL_CONNECT_ERROR, 502, "tls"},
+    {CURLE_SSL_CERTPROBLEM, 502, "tls"}, // of upstream_client_cert
 };
+
+// In TLS 1.3 the client is done before the origin has looked at its certificate, so a refusal comes
+// when the answer is read.
+static bool is_tls_alert(CURLcode result, const char *text)
+{
+    return (result == CURLE_RECV_ERROR || result == CURLE_SSL_CONNECT_ERROR) &&
+           strstr(text, "SSL routines") != NULL && strstr(text, " alert ") != NULL;
+}
 
 void upstream_describe_failure(const struct upstream_job *job, CURLcode result,
                                struct upstream_failure *failure)
@@ -298,6 +307,8 @@ void upstream_describe_failure(const struct upstream_job *job, CURLcode result,
             failure->code = failures[i].code;
         }
     }
+    if (is_tls_alert(result, text))
+        failure->code = "tls";
     if (result == CURLE_BAD_FUNCTION_ARGUMENT) { // what libcurl says of a head it cannot store
         failure->code = "bad-response";
         text = "a line of the head is malformed";

@@ -17,6 +17,9 @@ struct worker;
 // Once in the process, before any thread begins.
 void upstream_init_library(void);
 
+// Does each file of `upstream_client_cert` hold a certificate and its key?
+int upstream_check_client_certs(const struct config *config, struct err *err);
+
 // A pool of connections. A worker has one for everybody, and one for each client connection that
 // authenticates its connections instead of its requests (NTLM, Negotiate: RFC 4559 section 6).
 struct upstream *upstream_create(struct worker *worker, struct err *err);

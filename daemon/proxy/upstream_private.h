@@ -94,6 +94,8 @@ struct transfer {
     bool has_origin_ended; // after that
     bool is_sending_paused;
     bool is_receiving_paused;
+    bool is_asked_for_certificate; // the origin wants to know who asks
+    const char *client_cert;       // what it is shown; NULL: nothing
     bool is_complete_at_head; // a HEAD with a body of its own: libcurl must not wait for content
     int64_t began_us;         // monotonic, as the next two
     int64_t sent_us;          // when request bytes were last taken; 0: there were none
@@ -110,8 +112,13 @@ void upstream_unpause_unsent(struct upstream *upstream);
 void upstream_take_tls(struct transfer *transfer);
 // Does the origin's certificate say in the place for it which names and addresses it is for?
 bool upstream_has_alternative_name(struct transfer *transfer);
+// Did the origin ask for a client certificate in the handshake?
+bool upstream_wants_client_cert(struct transfer *transfer);
 // libcurl's callback for a new OpenSSL context.
 CURLcode upstream_on_tls_context(CURL *easy, void *context, void *ctx);
+
+// The file of the certificate that `upstream_client_cert` chooses for this host; NULL: none.
+const char *upstream_find_client_cert(const struct config *config, const char *host, int port);
 
 // Sets the request: method, target, fields in their order, body framing.
 void upstream_set_request(struct transfer *transfer);

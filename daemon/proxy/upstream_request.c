@@ -159,8 +159,22 @@ static void set_body(struct transfer *transfer)
         curl_easy_setopt(transfer->job.easy, CURLOPT_FRESH_CONNECT, 1L);
 }
 
+// libcurl shares a connection only among requests that name the same file.
+static void set_client_cert(struct transfer *transfer)
+{
+    const struct target *target = &transfer->exchange->target;
+    const char *file =
+        upstream_find_client_cert(transfer->exchange->config, target->host, target->port);
+    if (file == NULL || strcmp(target->scheme, "https") != 0)
+        return;
+    transfer->client_cert = file;
+    curl_easy_setopt(transfer->job.easy, CURLOPT_SSLCERT, file);
+    curl_easy_setopt(transfer->job.easy, CURLOPT_SSLKEY, file);
+}
+
 void upstream_set_request(struct transfer *transfer)
 {
+    set_client_cert(transfer);
     set_target(transfer);
     set_body(transfer);
     add_fields(transfer);

@@ -87,6 +87,20 @@ bool upstream_has_alternative_name(struct transfer *transfer)
     return has_any;
 }
 
+// OpenSSL calls this when the origin asks for a certificate. libcurl has a context for each
+// connection.
+static int on_client_cert_wanted(SSL *session, void *mark)
+{
+    SSL_CTX_set_app_data(SSL_get_SSL_CTX(session), mark);
+    return 1;
+}
+
+bool upstream_wants_client_cert(struct transfer *transfer)
+{
+    SSL *session = session_of(transfer->job.easy);
+    return session != NULL && SSL_CTX_get_app_data(SSL_get_SSL_CTX(session)) != NULL;
+}
+
 // A signature that is not even well-formed leaves an error of its own in OpenSSL's queue, and
 // libcurl reports the first one there instead of what the verification came to.
 static int on_verified(int is_good, X509_STORE_CTX *store)
@@ -102,5 +116,6 @@ CURLcode upstream_on_tls_context(CURL *easy, void *context, void *ctx)
     (void)easy;
     (void)ctx;
     SSL_CTX_set_verify(context, SSL_CTX_get_verify_mode(context), on_verified);
+    SSL_CTX_set_cert_cb(context, on_client_cert_wanted, context);
     return CURLE_OK;
 }

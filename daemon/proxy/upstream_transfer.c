@@ -319,6 +319,26 @@ static void on_detach(void *source)
 static const struct source_ops ops = {
     .more_request = on_more_request, .more_room = on_more_room, .detach = on_detach};
 
+// In TLS 1.3 the client is done before the origin has looked at its certificate: a refusal is an
+// alert or a bare reset instead of an answer.
+static void explain_client_cert(const struct transfer *transfer, struct upstream_failure *failure)
+{
+    long new_connections = 0;
+    curl_easy_getinfo(transfer->job.easy, CURLINFO_NUM_CONNECTS, &new_connections);
+    if (!transfer->is_asked_for_certificate || new_connections == 0 ||
+        transfer->head.version != NULL)
+        return;
+    if (strcmp(failure->code, "upstream-reset") == 0)
+        failure->code = "tls";
+    size_t length = strlen(failure->text);
+    const char *shown = transfer->client_cert;
+    snprintf(failure->text + length, sizeof(failure->text) - length,
+             shown == NULL ? "; the origin asked for a client certificate: name one with "
+                             "upstream_client_cert"
+                           : "; the origin asked for a client certificate and was shown %s",
+             shown);
+}
+
 static void on_finished(struct upstream_job *job, CURLcode result)
 {
     struct transfer *transfer = (struct transfer *)job;
@@ -338,6 +358,8 @@ static void on_finished(struct upstream_job *job, CURLcode result)
                                                 : "the origin sent no answer");
     }
     bool is_clean = result == CURLE_OK && !job->problem.is_set;
+    if (!is_whole)
+        explain_client_cert(transfer, &failure);
     exchange_detach_source(exchange);
     destroy_transfer(transfer);
     if (exchange->upgrade != NULL)
@@ -369,6 +391,7 @@ static int on_connected(void *ctx, char *server_ip, char *own_ip, int server_por
                              "name does not count");
         return CURL_PREREQFUNC_ABORT;
     }
+    transfer->is_asked_for_certificate = upstream_wants_client_cert(transfer);
     exchange_connected(transfer->exchange);
     return CURL_PREREQFUNC_OK;
 }

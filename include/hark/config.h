@@ -65,6 +65,7 @@ struct config {
     struct config_list passthrough; // host patterns
     const char *upstream_proxy;     // URL
     const char *upstream_ca_file;
+    struct config_list upstream_client_cert; // see config_client_cert_parse()
     bool upstream_verify;
     struct config_list connect_to; // as CURLOPT_CONNECT_TO takes them
     enum config_upstream_http upstream_http;
@@ -126,6 +127,15 @@ const char *config_first_fixed_change(const struct config *old, const struct con
 
 // The keys, for help and tests: NULL from `index` = their number on.
 const char *config_key_at(size_t index);
+
+// An item of `upstream_client_cert`, HOST[:PORT]:FILE; it points into the item.
+struct config_client_cert {
+    const char *host; // a pattern, IPv6 without brackets
+    size_t host_length;
+    int port; // 0: any
+    const char *file;
+};
+int config_client_cert_parse(const char *text, struct config_client_cert *client_cert);
 
 // The data folder (`--data-dir`, else $HARK_DATA_DIR, else $XDG_DATA_HOME/hark, else
 // ~/.local/share/hark), whether it exists or not. `flag` may be NULL. The caller frees it.

@@ -333,6 +333,12 @@ static void test_values_of_the_wrong_shape_are_refused(void **state)
         "connect_to=a.example:x:127.0.0.1:8443",
         "connect_to=a.example:123456:127.0.0.1:8443",
         "connect_to=[::1:443:127.0.0.1:8443",
+        "upstream_client_cert=/dev/null",
+        "upstream_client_cert=a.example",
+        "upstream_client_cert=a.example:",
+        "upstream_client_cert=a.example:443:",
+        "upstream_client_cert=:/dev/null",
+        "upstream_client_cert=a.example:/nonexistent/me.pem",
         "reverse=127.0.0.1:80",
         "reverse=127.0.0.1:80=a.example",
         "reverse=127.0.0.1:80=http://a.example/path",
@@ -364,6 +370,7 @@ static void test_values_of_the_right_shape_are_taken(void **state)
         "connect_to=a.example:443:127.0.0.1:8443",
         "connect_to=[::1]:443:[::1]:8443",
         "connect_to=::127.0.0.1:8443",
+        "upstream_client_cert=a.example:/dev/null *.b.example:443:/dev/null",
         "reverse=127.0.0.1:8080=https://a.example:8443",
         "upstream_proxy=socks5h://127.0.0.1:9050",
         "upstream_ca_file=/dev/null",
@@ -374,6 +381,25 @@ static void test_values_of_the_right_shape_are_taken(void **state)
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         load_set(*state, good[i]);
+}
+
+static void assert_client_cert(const char *text, const char *host, int port, const char *file)
+{
+    struct config_client_cert client_cert;
+    assert_int_equal(config_client_cert_parse(text, &client_cert), 0);
+    assert_int_equal(client_cert.host_length, strlen(host));
+    assert_memory_equal(client_cert.host, host, strlen(host));
+    assert_int_equal(client_cert.port, port);
+    assert_string_equal(client_cert.file, file);
+}
+
+static void test_client_cert_has_host_port_and_file(void **state)
+{
+    (void)state;
+    assert_client_cert("a.example:/me.pem", "a.example", 0, "/me.pem");
+    assert_client_cert("*.a.example:8443:/me.pem", "*.a.example", 8443, "/me.pem");
+    assert_client_cert("[::1]:443:me:too.pem", "::1", 443, "me:too.pem");
+    assert_client_cert("[::1]:443.pem", "::1", 0, "443.pem");
 }
 
 static void test_page_that_is_off_has_no_address(void **state)
@@ -517,6 +543,7 @@ int main(void)
         CASE(test_bad_numbers_and_units_are_refused),
         CASE(test_values_of_the_wrong_shape_are_refused),
         CASE(test_values_of_the_right_shape_are_taken),
+        CASE(test_client_cert_has_host_port_and_file),
         CASE(test_page_that_is_off_has_no_address),
         CASE(test_address_that_others_reach_needs_allow),
         CASE(test_named_file_that_is_missing_is_a_mistake),
