@@ -4,7 +4,7 @@
 #include "hark/body_view.h"
 
 #include "hark/message.h"
-#include "utf8_stream.h"
+#include "hark/utf8_stream.h"
 
 #include <string.h>
 

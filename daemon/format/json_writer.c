@@ -6,8 +6,8 @@
 #include "hark/human.h"
 #include "hark/json_layout.h"
 #include "hark/utf8.h"
+#include "hark/utf8_stream.h"
 #include "hark/websocket.h"
-#include "utf8_stream.h"
 
 #include <inttypes.h>
 #include <string.h>

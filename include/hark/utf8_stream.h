@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Is a text that comes in pieces UTF-8? The pieces may cut characters.
-#ifndef HARK_FORMAT_UTF8_STREAM_H
-#define HARK_FORMAT_UTF8_STREAM_H
+#ifndef HARK_UTF8_STREAM_H
+#define HARK_UTF8_STREAM_H
 
 #include <stdbool.h>
 #include <stddef.h>

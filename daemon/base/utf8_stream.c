@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Each piece is checked up to its last whole character; the rest waits for the next piece.
-#include "utf8_stream.h"
+#include "hark/utf8_stream.h"
 
 #include "hark/utf8.h"
 
