@@ -178,28 +178,30 @@ static enum status run_command(struct invocation *invocation, struct arena *aren
     return status;
 }
 
-// "-host:x" is a filter word, not options: it becomes "not" and "host:x" before getopt_long() sees
-// it. What follows "--" stays.
+// "-host:x" and "-(a" are filter words, not options.
 static bool is_negated_word(const char *word)
 {
     size_t letters = *word == '-' ? strspn(word + 1, "abcdefghijklmnopqrstuvwxyz") : 0;
-    return letters > 0 && word[1 + letters] == ':';
+    return letters > 0 ? word[1 + letters] == ':' : strncmp(word, "-(", 2) == 0;
 }
 
-static char **expand_negations(struct arena *arena, int *argc, char **argv)
+// A space before them hides them from getopt_long(). What follows "--" stays.
+static char **hide_negations(struct arena *arena, int argc, char **argv)
 {
-    char **words = arena_alloc(arena, ((size_t)*argc * 2 + 1) * sizeof *words);
-    int count = 0;
+    char **words = arena_alloc(arena, ((size_t)argc + 1) * sizeof *words);
     bool is_past_options = false;
-    for (int i = 0; i < *argc; i++) {
+    for (int i = 0; i < argc; i++) {
         is_past_options = is_past_options || strcmp(argv[i], "--") == 0;
         bool is_negated = !is_past_options && is_negated_word(argv[i]);
-        if (is_negated)
-            words[count++] = arena_strdup(arena, "not");
-        words[count++] = is_negated ? argv[i] + 1 : argv[i];
+        words[i] = is_negated ? arena_printf(arena, " %s", argv[i]) : argv[i];
     }
-    *argc = count;
     return words;
+}
+
+static void show_negations(char **words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        words[i] += words[i][0] == ' ' && is_negated_word(words[i] + 1);
 }
 
 static enum status start_command(const struct command *command, const char *command_line, int argc,
@@ -207,7 +209,7 @@ static enum status start_command(const struct command *command, const char *comm
 {
     struct arena arena = {0};
     if (command->needs & TAKES_FILTER)
-        argv = expand_negations(&arena, &argc, argv);
+        argv = hide_negations(&arena, argc, argv);
     struct given_options given = {0};
     struct invocation invocation = {.command = command,
                                     .given = &given,
@@ -223,6 +225,8 @@ static enum status start_command(const struct command *command, const char *comm
     }
     invocation.words = argv + first_word;
     invocation.word_count = (size_t)(argc - first_word);
+    if (command->needs & TAKES_FILTER)
+        show_negations(invocation.words, invocation.word_count);
     if (invocation_has(&invocation, "help")) {
         help_print_command(command);
         status = finish_output(STATUS_DONE);

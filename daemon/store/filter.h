@@ -2,7 +2,8 @@
 // A filter: a tree of tests on an exchange, joined by and, or, not.
 //
 // filter_parse.c makes the tree from words, filter_keys.c knows what a word like "status:5xx"
-// means, filter_sql.c turns the tree into a condition on the table `exchange`.
+// means (with filter_values.c for its numbers and times), filter_sql.c turns the tree into a
+// condition on the table `exchange`, which may call the functions of filter_functions.c.
 #ifndef HARK_STORE_FILTER_PRIVATE_H
 #define HARK_STORE_FILTER_PRIVATE_H
 
@@ -12,18 +13,36 @@
 
 #include <sqlite3.h>
 
+struct body_search;
+
 enum filter_field {
+    FIELD_ID,
+    FIELD_STARTED,
+    FIELD_DURATION,
+    FIELD_SESSION,
     FIELD_HOST,
     FIELD_PORT,
-    FIELD_METHOD,
-    FIELD_PATH,
     FIELD_STATUS,
+    FIELD_REQUEST_SIZE,
+    FIELD_RESPONSE_SIZE,
+    FIELD_METHOD,
+    FIELD_SCHEME,
+    FIELD_CLIENT,
+    FIELD_PATH,
+    FIELD_TYPE,
     FIELD_URL,
-    FIELD_SESSION,
-    FIELD_KIND,
-    FIELD_SOURCE,
-    FIELD_STATE,
-    FIELD_ERROR
+    FIELD_HEADERS,
+    FIELD_REQUEST_BODY,
+    FIELD_RESPONSE_BODY,
+    // Conditions by themselves.
+    FIELD_IS_ERROR,
+    FIELD_IS_IMPORT,
+    FIELD_IS_MARKED,
+    FIELD_IS_PENDING,
+    FIELD_IS_PLAYBACK,
+    FIELD_IS_REPLAY,
+    FIELD_IS_TUNNEL,
+    FIELD_IS_WEBSOCKET,
 };
 
 enum filter_test {
@@ -31,7 +50,8 @@ enum filter_test {
     TEST_GLOB,     // the whole text, in which `*` stands for any text
     TEST_CONTAINS, // somewhere in the text, without regard to the case of ASCII letters
     TEST_BETWEEN,  // low <= number <= high
-    TEST_PRESENT,  // has any value
+    TEST_HAS,      // the function of the field says so: of text, and of name for headers
+    TEST_IS,       // the field is the condition
 };
 
 enum filter_node_kind {
@@ -49,6 +69,7 @@ struct filter_node {
     enum filter_field field; // NODE_TEST only
     enum filter_test test;
     const char *text; // what to compare with; a pattern of SQLite's for GLOB and CONTAINS
+    const char *name; // of the header field, in lower case
     int64_t low;
     int64_t high;
 };
@@ -56,7 +77,16 @@ struct filter_node {
 // Owner: who created it. Everything lives in the arena.
 struct filter {
     struct arena arena;
+    int64_t now_us;           // what "since:10m" counts from
     struct filter_node *root; // NULL matches everything
+};
+
+// What every match fulfils. Inclusive.
+struct filter_bounds {
+    int64_t min_id;
+    int64_t max_id;
+    int64_t since_us;
+    int64_t until_us;
 };
 
 // --- words -> tree -------------------------------------------------------------------------------
@@ -69,12 +99,32 @@ struct filter_node *filter_bare_word(struct filter *filter, const char *text);
 struct filter_node *filter_keyed_word(struct filter *filter, const char *key, const char *value,
                                       struct err *err);
 
+// --- values -------------------------------------------------------------------------------------
+
+// "N", ">N", ">=N", "<N", "<=N", "N..M", "N.." or "..M", each N as `parse` reads it (0, or -1 for
+// a mistake). The result is inclusive, from 0 to INT64_MAX where it is open. -1 for anything else.
+typedef int (*filter_number_fn)(const char *text, int64_t *number);
+int filter_parse_range(const char *text, filter_number_fn parse, int64_t *low, int64_t *high);
+int filter_parse_count(const char *text, int64_t *count); // digits
+// A duration with its unit.
+int filter_parse_duration_us(const char *text, int64_t *us);
+// "10m" ago, "today", "yesterday", a time of today, a date, or a date with a time, by the local
+// clock unless it says "Z" or an offset.
+int filter_parse_time(const char *text, int64_t now_us, int64_t *us);
+
 // --- tree -> SQL ---------------------------------------------------------------------------------
 
+// Puts the tests that cost little before the others, for SQLite runs them in their order.
+void filter_order(struct filter *filter);
+void filter_bounds_of(const struct filter *filter, struct filter_bounds *bounds);
 // Appends the condition, whose parameters are all written "?".
 void filter_append_sql(const struct filter *filter, struct buffer *sql);
 // Binds its parameters, the first of them to number `first`; returns the number after the last.
 // The filter must live as long as the statement.
 int filter_bind(const struct filter *filter, sqlite3_stmt *statement, int first);
+
+// Makes the functions that conditions call known to a connection; they end with it.
+int filter_functions_add(sqlite3 *db, struct body_search *bodies, const char *path,
+                         struct err *err);
 
 #endif

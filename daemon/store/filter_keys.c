@@ -2,15 +2,13 @@
 // The keys of the filter language: what each of them makes of its value.
 #include "filter.h"
 #include "hark/suggest.h"
+#include "hark/units.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#define STATUS_MAX    999
-#define ID_DIGITS_MAX 18
 
 typedef struct filter_node *(*key_fn)(struct filter *filter, const char *value, struct err *err);
 
@@ -112,11 +110,17 @@ static char *without_brackets(char *host)
     return host + 1;
 }
 
+static char *to_lower(struct filter *filter, const char *text)
+{
+    char *lower = arena_strdup(&filter->arena, text);
+    for (char *at = lower; *at != '\0'; at++)
+        *at = (char)tolower((unsigned char)*at);
+    return lower;
+}
+
 static struct filter_node *key_host(struct filter *filter, const char *value, struct err *err)
 {
-    char *host = arena_strdup(&filter->arena, value);
-    for (char *at = host; *at != '\0'; at++)
-        *at = (char)tolower((unsigned char)*at);
+    char *host = to_lower(filter, value);
     int64_t port;
     if (split_port(host, &port) != 0) {
         err_set(err, "bad port in \"host:%s\"", value);
@@ -128,10 +132,38 @@ static struct filter_node *key_host(struct filter *filter, const char *value, st
     return node;
 }
 
+// Clients are recorded as "127.0.0.1:51234" and "[::1]:51234".
+static struct filter_node *key_client(struct filter *filter, const char *value, struct err *err)
+{
+    char *address = to_lower(filter, value);
+    int64_t port;
+    if (split_port(address, &port) != 0) {
+        err_set(err, "bad port in \"client:%s\"", value);
+        return NULL;
+    }
+    address = without_brackets(address);
+    bool is_v6 = strchr(address, ':') != NULL;
+    char port_text[24] = "*";
+    if (port >= 0)
+        snprintf(port_text, sizeof(port_text), "%lld", (long long)port);
+    return add_match(filter, FIELD_CLIENT,
+                     arena_printf(&filter->arena, "%s%s%s:%s", is_v6 ? "[" : "", address,
+                                  is_v6 ? "]" : "", port_text));
+}
+
 static struct filter_node *key_method(struct filter *filter, const char *value, struct err *err)
 {
     (void)err;
     return add_test(filter, FIELD_METHOD, TEST_EQUAL, value);
+}
+
+static struct filter_node *key_scheme(struct filter *filter, const char *value, struct err *err)
+{
+    const char *scheme = to_lower(filter, value);
+    if (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0)
+        return add_test(filter, FIELD_SCHEME, TEST_EQUAL, scheme);
+    err_set(err, "bad scheme \"%s\"; there are scheme:http and scheme:https", value);
+    return NULL;
 }
 
 static struct filter_node *key_path(struct filter *filter, const char *value, struct err *err)
@@ -146,13 +178,15 @@ static struct filter_node *key_url(struct filter *filter, const char *value, str
     return add_contains(filter, FIELD_URL, value);
 }
 
-// Three digits and nothing else.
+static struct filter_node *key_type(struct filter *filter, const char *value, struct err *err)
+{
+    (void)err;
+    return add_contains(filter, FIELD_TYPE, value);
+}
+
 static int parse_status(const char *text, int64_t *status)
 {
-    if (strlen(text) != 3 || strspn(text, "0123456789") != 3)
-        return -1;
-    *status = strtol(text, NULL, 10);
-    return 0;
+    return strlen(text) == 3 ? filter_parse_count(text, status) : -1;
 }
 
 static bool is_status_class(const char *text)
@@ -160,66 +194,155 @@ static bool is_status_class(const char *text)
     return isdigit((unsigned char)text[0]) && strcasecmp(text + 1, "xx") == 0;
 }
 
-// "500", "5xx", ">=400", ">400", "<=299", "<300"
+static struct filter_node *add_range(struct filter *filter, enum filter_field field,
+                                     const char *value, filter_number_fn parse)
+{
+    int64_t low;
+    int64_t high;
+    if (filter_parse_range(value, parse, &low, &high) != 0)
+        return NULL;
+    return add_between(filter, field, low, high);
+}
+
 static struct filter_node *key_status(struct filter *filter, const char *value, struct err *err)
 {
-    int64_t number = 0;
     if (is_status_class(value)) {
-        number = (value[0] - '0') * 100;
-        return add_between(filter, FIELD_STATUS, number, number + 99);
+        int64_t first = (value[0] - '0') * 100;
+        return add_between(filter, FIELD_STATUS, first, first + 99);
     }
-    size_t sign = strspn(value, "<>=");
-    if (sign > 2 || parse_status(value + sign, &number) != 0)
-        goto bad;
-    if (sign == 0)
-        return add_between(filter, FIELD_STATUS, number, number);
-    bool is_inclusive = value[1] == '=';
-    if (sign == 2 && !is_inclusive)
-        goto bad;
-    if (value[0] == '>')
-        return add_between(filter, FIELD_STATUS, is_inclusive ? number : number + 1, STATUS_MAX);
-    if (value[0] == '<')
-        return add_between(filter, FIELD_STATUS, 0, is_inclusive ? number : number - 1);
-bad:
-    err_set(err, "bad status \"%s\"; write for example 404, 4xx or >=400", value);
-    return NULL;
+    struct filter_node *node = add_range(filter, FIELD_STATUS, value, parse_status);
+    if (node == NULL)
+        err_set(err, "bad status \"%s\"; write for example 404, 4xx or >=400", value);
+    return node;
 }
 
 static struct filter_node *key_session(struct filter *filter, const char *value, struct err *err)
 {
-    size_t length = strlen(value);
-    if (length > ID_DIGITS_MAX || strspn(value, "0123456789") != length) {
+    struct filter_node *node = add_range(filter, FIELD_SESSION, value, filter_parse_count);
+    if (node == NULL)
         err_set(err, "bad session \"%s\"; write its number", value);
-        return NULL;
-    }
-    int64_t id = strtoll(value, NULL, 10);
-    return add_between(filter, FIELD_SESSION, id, id);
+    return node;
 }
 
-// What did not end as its two sides wanted: it has an error, or another end than the usual one.
-static struct filter_node *add_error(struct filter *filter)
+static struct filter_node *key_id(struct filter *filter, const char *value, struct err *err)
 {
-    struct filter_node *usual =
-        filter_join(filter, NODE_OR, add_test(filter, FIELD_STATE, TEST_EQUAL, "done"),
-                    add_test(filter, FIELD_STATE, TEST_EQUAL, "pending"));
-    return filter_join(filter, NODE_OR, add_test(filter, FIELD_ERROR, TEST_PRESENT, NULL),
-                       filter_join(filter, NODE_NOT, usual, NULL));
+    struct filter_node *node = add_range(filter, FIELD_ID, value, filter_parse_count);
+    if (node == NULL)
+        err_set(err, "bad id \"%s\"; write for example 7, 10..20 or >100", value);
+    return node;
 }
+
+// A single duration would match next to nothing.
+static struct filter_node *key_dur(struct filter *filter, const char *value, struct err *err)
+{
+    struct filter_node *node = add_range(filter, FIELD_DURATION, value, filter_parse_duration_us);
+    if (node != NULL && node->low != node->high)
+        return node;
+    err_set(err, "bad duration \"%s\"; write for example >500ms, <2s or 1s..5s", value);
+    return NULL;
+}
+
+static struct filter_node *add_size(struct filter *filter, enum filter_field field,
+                                    const char *value, struct err *err)
+{
+    struct filter_node *node = add_range(filter, field, value, units_parse_size);
+    if (node == NULL)
+        err_set(err, "bad size \"%s\"; write for example >1k, 0 or 10k..1M", value);
+    return node;
+}
+
+static struct filter_node *key_size(struct filter *filter, const char *value, struct err *err)
+{
+    return add_size(filter, FIELD_RESPONSE_SIZE, value, err);
+}
+
+static struct filter_node *key_reqsize(struct filter *filter, const char *value, struct err *err)
+{
+    return add_size(filter, FIELD_REQUEST_SIZE, value, err);
+}
+
+static int parse_time(const struct filter *filter, const char *value, int64_t *us, struct err *err)
+{
+    if (filter_parse_time(value, filter->now_us, us) == 0)
+        return 0;
+    return err_set(err,
+                   "bad time \"%s\"; write for example 10m, 3d, today, 14:30, 2026-01-31 or "
+                   "2026-01-31T12:00",
+                   value);
+}
+
+static struct filter_node *key_since(struct filter *filter, const char *value, struct err *err)
+{
+    int64_t us;
+    if (parse_time(filter, value, &us, err) != 0)
+        return NULL;
+    return add_between(filter, FIELD_STARTED, us, INT64_MAX);
+}
+
+static struct filter_node *key_until(struct filter *filter, const char *value, struct err *err)
+{
+    int64_t us;
+    if (parse_time(filter, value, &us, err) != 0)
+        return NULL;
+    return add_between(filter, FIELD_STARTED, INT64_MIN, us - 1);
+}
+
+static struct filter_node *key_header(struct filter *filter, const char *value, struct err *err)
+{
+    size_t length = strcspn(value, "=");
+    if (length == 0) {
+        err_set(err, "\"header:%s\" lacks the name; write header:name or header:name=text", value);
+        return NULL;
+    }
+    bool has_text = value[length] == '=' && value[length + 1] != '\0';
+    struct filter_node *node =
+        add_test(filter, FIELD_HEADERS, TEST_HAS, has_text ? value + length + 1 : NULL);
+    node->name = to_lower(filter, arena_strndup(&filter->arena, value, length));
+    return node;
+}
+
+static struct filter_node *key_reqbody(struct filter *filter, const char *value, struct err *err)
+{
+    (void)err;
+    return add_test(filter, FIELD_REQUEST_BODY, TEST_HAS, value);
+}
+
+static struct filter_node *key_resbody(struct filter *filter, const char *value, struct err *err)
+{
+    (void)err;
+    return add_test(filter, FIELD_RESPONSE_BODY, TEST_HAS, value);
+}
+
+static struct filter_node *key_body(struct filter *filter, const char *value, struct err *err)
+{
+    return filter_join(filter, NODE_OR, key_reqbody(filter, value, err),
+                       key_resbody(filter, value, err));
+}
+
+static const struct {
+    const char *name;
+    enum filter_field field;
+} kinds[] = {
+    {"error", FIELD_IS_ERROR},     {"import", FIELD_IS_IMPORT},       {"marked", FIELD_IS_MARKED},
+    {"pending", FIELD_IS_PENDING}, {"playback", FIELD_IS_PLAYBACK},   {"replay", FIELD_IS_REPLAY},
+    {"tunnel", FIELD_IS_TUNNEL},   {"websocket", FIELD_IS_WEBSOCKET},
+};
+
+#define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
 
 static struct filter_node *key_is(struct filter *filter, const char *value, struct err *err)
 {
-    if (strcmp(value, "error") == 0)
-        return add_error(filter);
-    if (strcmp(value, "pending") == 0)
-        return add_test(filter, FIELD_STATE, TEST_EQUAL, value);
-    if (strcmp(value, "tunnel") == 0 || strcmp(value, "websocket") == 0)
-        return add_test(filter, FIELD_KIND, TEST_EQUAL, value);
-    if (strcmp(value, "replay") == 0)
-        return add_test(filter, FIELD_SOURCE, TEST_EQUAL, value);
-    err_set(err,
-            "unknown \"is:%s\"; there are is:error, is:pending, is:replay, is:tunnel and "
-            "is:websocket",
-            value);
+    for (size_t i = 0; i < KIND_COUNT; i++)
+        if (strcmp(kinds[i].name, value) == 0)
+            return add_test(filter, kinds[i].field, TEST_IS, NULL);
+    const char *nearest = suggest_nearest(value, kinds, KIND_COUNT, sizeof(kinds[0]));
+    if (nearest != NULL)
+        err_set(err, "unknown \"is:%s\"; did you mean \"is:%s\"?", value, nearest);
+    else
+        err_set(err,
+                "unknown \"is:%s\"; there are error, import, marked, pending, playback, replay, "
+                "tunnel and websocket",
+                value);
     return NULL;
 }
 
@@ -227,8 +350,13 @@ static const struct key {
     const char *name;
     key_fn parse;
 } keys[] = {
-    {"host", key_host},       {"is", key_is},         {"method", key_method}, {"path", key_path},
-    {"session", key_session}, {"status", key_status}, {"url", key_url},
+    {"body", key_body},       {"client", key_client},   {"dur", key_dur},
+    {"header", key_header},   {"host", key_host},       {"id", key_id},
+    {"is", key_is},           {"method", key_method},   {"path", key_path},
+    {"reqbody", key_reqbody}, {"reqsize", key_reqsize}, {"resbody", key_resbody},
+    {"scheme", key_scheme},   {"session", key_session}, {"since", key_since},
+    {"size", key_size},       {"status", key_status},   {"type", key_type},
+    {"until", key_until},     {"url", key_url},
 };
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))

@@ -9,12 +9,14 @@
 // The words given are joined by spaces first, so that a filter means the same however a shell or
 // an API cut it. Quotes keep spaces, parentheses and key words in a text.
 #include "filter.h"
+#include "hark/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 // Far more than anybody writes, and below what SQLite's parser takes in an expression.
+#define MAX_BYTES   16000
 #define MAX_WORDS   200
 #define MAX_NESTING 10
 
@@ -249,9 +251,12 @@ static struct filter_node *parse_or(struct parser *parser)
 
 // --- entry --------------------------------------------------------------------------------------
 
-static int parse(struct filter *filter, const char *input, struct err *err)
+static int parse(struct filter *filter, const struct buffer *input, struct err *err)
 {
-    struct parser parser = {.filter = filter, .input = input, .at = input, .err = err};
+    if (input->length > MAX_BYTES)
+        return err_set(err, "filter: column %d: longer than %d bytes", MAX_BYTES + 1, MAX_BYTES);
+    const char *text = input->length > 0 ? input->data : "";
+    struct parser parser = {.filter = filter, .input = text, .at = text, .err = err};
     if (next_token(&parser) != 0)
         return -1;
     if (parser.token.kind == TOKEN_END)
@@ -259,6 +264,7 @@ static int parse(struct filter *filter, const char *input, struct err *err)
     filter->root = parse_or(&parser);
     if (filter->root != NULL && parser.token.kind != TOKEN_END)
         filter->root = mistake(&parser, parser.token.begin, "this \")\" closes nothing");
+    filter_order(filter);
     return filter->root == NULL ? -1 : 0;
 }
 
@@ -271,7 +277,8 @@ struct filter *filter_create(const char *const *words, size_t count, struct err 
         buffer_append_text(&input, words[i]);
     }
     struct filter *filter = mem_calloc(1, sizeof(*filter));
-    if (parse(filter, input.length > 0 ? input.data : "", err) != 0) {
+    filter->now_us = clock_wall_us();
+    if (parse(filter, &input, err) != 0) {
         filter_destroy(filter);
         filter = NULL;
     }

@@ -24,6 +24,9 @@
 // How many ids are found before their rows are shown, where both go the same way.
 #define PAGE_IDS 4096
 
+// So few ids of a range of time are worth looking at one by one.
+#define FEW_IDS 20000
+
 // Ids that match, in the order they were found.
 struct id_list {
     int64_t *ids;
@@ -33,6 +36,12 @@ struct id_list {
 
 // Rows read together, then shown together.
 #define BATCH_ROWS 64
+
+struct id_bounds {
+    int64_t min;
+    int64_t max;
+    int64_t count;
+};
 
 struct listing {
     struct store_reader *reader;
@@ -50,6 +59,14 @@ struct listing {
     struct id_list found;
     struct row_copy rows[BATCH_ROWS];
 };
+
+static void narrow(struct listing *listing, int64_t low, int64_t high)
+{
+    if (low > listing->low)
+        listing->low = low;
+    if (high < listing->high)
+        listing->high = high;
+}
 
 // --- finding ------------------------------------------------------------------------------------
 
@@ -90,9 +107,11 @@ static int find_between(struct listing *listing, int64_t low, int64_t high, int6
         next = filter_bind(listing->filter, find, next);
     sqlite3_bind_int64(find, next, limit);
 
+    size_t found_before = listing->found.count;
     int code;
     while ((code = sqlite3_step(find)) == SQLITE_ROW)
         append_id(&listing->found, sqlite3_column_int64(find, 0));
+    listing->reader->watch.progress.found += (int64_t)(listing->found.count - found_before);
     int result = code == SQLITE_DONE ? 0 : reader_fail(listing->reader, err);
     sqlite3_reset(find);
     return result;
@@ -132,6 +151,7 @@ static void next_window(const struct listing *listing, int64_t *low, int64_t *hi
 static int find_next(struct listing *listing, int64_t wanted, struct err *err)
 {
     struct id_list *found = &listing->found;
+    struct store_progress *progress = &listing->reader->watch.progress;
     found->count = 0;
     while (listing->low <= listing->high && (int64_t)found->count < wanted) {
         int64_t low;
@@ -144,6 +164,7 @@ static int find_next(struct listing *listing, int64_t wanted, struct err *err)
             listing->high = (is_full ? found->ids[found->count - 1] : low) - 1;
         else
             listing->low = (is_full ? found->ids[found->count - 1] : high) + 1;
+        progress->done = progress->total - (listing->high - listing->low + 1);
     }
     return 0;
 }
@@ -224,20 +245,72 @@ static int show_as_found(struct listing *listing, int64_t limit, struct err *err
     return result;
 }
 
+// The least and the greatest of up to `limit` ids in a range of time.
+static int find_id_bounds(struct listing *listing, const struct filter_bounds *bounds,
+                          int64_t limit, struct id_bounds *found, struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sql_prepare(listing->reader->db,
+                    "SELECT min(id), max(id), count(*) FROM (SELECT id FROM exchange"
+                    " WHERE started_us BETWEEN ? AND ? LIMIT ?)",
+                    &statement, listing->reader->path, err) != 0)
+        return -1;
+    sqlite3_bind_int64(statement, 1, bounds->since_us);
+    sqlite3_bind_int64(statement, 2, bounds->until_us);
+    sqlite3_bind_int64(statement, 3, limit);
+    int result = 0;
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        *found = (struct id_bounds){.min = sqlite3_column_int64(statement, 0),
+                                    .max = sqlite3_column_int64(statement, 1),
+                                    .count = sqlite3_column_int64(statement, 2)};
+    else
+        result = reader_fail(listing->reader, err);
+    sqlite3_finalize(statement);
+    return result;
+}
+
+// Ids follow the time, but for imports and clocks that are set back. So the index on the time
+// tells where ids of a range of time begin and end. Where the range is open towards the end that
+// is looked at first, the matches are near it if they are many.
+static int narrow_to_time(struct listing *listing, const struct filter_bounds *bounds,
+                          struct err *err)
+{
+    bool is_open =
+        listing->is_backwards ? bounds->until_us == INT64_MAX : bounds->since_us == INT64_MIN;
+    struct id_bounds found = {0};
+    if (find_id_bounds(listing, bounds, is_open ? FEW_IDS : INT64_MAX, &found, err) != 0)
+        return -1;
+    if (is_open && found.count == FEW_IDS)
+        return 0;
+    narrow(listing, found.count == 0 ? INT64_MAX : found.min, found.max);
+    return 0;
+}
+
+static int narrow_to_filter(struct listing *listing, struct err *err)
+{
+    struct filter_bounds bounds;
+    filter_bounds_of(listing->filter, &bounds);
+    narrow(listing, bounds.min_id, bounds.max_id);
+    if (bounds.since_us == INT64_MIN && bounds.until_us == INT64_MAX)
+        return 0;
+    return narrow_to_time(listing, &bounds, err);
+}
+
 // Narrows the range of ids to what there is now.
 static int set_range(struct listing *listing, const struct store_list_options *options,
                      struct err *err)
 {
     struct store_reader *reader = listing->reader;
-    int64_t first = 0;
-    int64_t last = 0;
-    if (sql_integer(reader->db, "SELECT min(id) FROM exchange", &first, reader->path, err) != 0 ||
-        sql_integer(reader->db, "SELECT max(id) FROM exchange", &last, reader->path, err) != 0)
+    if (sql_integer(reader->db, "SELECT min(id) FROM exchange", &listing->low, reader->path, err) !=
+            0 ||
+        sql_integer(reader->db, "SELECT max(id) FROM exchange", &listing->high, reader->path,
+                    err) != 0)
         return -1;
-    int64_t after = options->after_id < last ? options->after_id : last;
-    listing->low = after >= first ? after + 1 : first;
-    listing->high =
-        options->before_id != 0 && options->before_id <= last ? options->before_id - 1 : last;
+    narrow(listing, options->after_id < INT64_MAX ? options->after_id + 1 : INT64_MAX,
+           options->before_id != 0 ? options->before_id - 1 : INT64_MAX);
+    if (listing->filter != NULL && narrow_to_filter(listing, err) != 0)
+        return -1;
+    reader->watch.progress = (struct store_progress){.total = listing->high - listing->low + 1};
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "reader.h"
 
 #include "columns.h"
+#include "filter.h"
 #include "schema.h"
 #include "sql.h"
 
@@ -16,6 +17,9 @@
 
 // The writer's transactions are short; only another program can hold the file for longer.
 #define READER_BUSY_MS 5000
+
+// About a millisecond of SQLite's work.
+#define WATCH_STEPS 10000
 
 // --- opening ------------------------------------------------------------------------------------
 
@@ -91,8 +95,11 @@ static int connect_file(struct store_reader *reader, struct err *err)
     sqlite3_db_config(reader->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (check_identity(reader, err) != 0)
         return -1;
-    return sql_exec(reader->db, "PRAGMA query_only = ON; PRAGMA mmap_size = 0", "set up",
-                    reader->path, err);
+    if (sql_exec(reader->db, "PRAGMA query_only = ON; PRAGMA mmap_size = 0", "set up", reader->path,
+                 err) != 0)
+        return -1;
+    reader->bodies = (struct body_search){.db = reader->db, .watch = &reader->watch};
+    return filter_functions_add(reader->db, &reader->bodies, reader->path, err);
 }
 
 struct store_reader *store_reader_open(const char *path, struct err *err)
@@ -115,28 +122,30 @@ void store_reader_close(struct store_reader *reader)
     sqlite3_finalize(reader->get_wide);
     sqlite3_finalize(reader->get_segment);
     sqlite3_finalize(reader->get_message);
+    body_search_fini(&reader->bodies);
     sqlite3_close(reader->db);
     free(reader->path);
     free(reader);
 }
 
-// --- ending what takes too long -----------------------------------------------------------------
+// --- watching what takes long -------------------------------------------------------------------
 
-// Steps of SQLite's machine between two looks: about a millisecond.
-#define WATCH_STEPS 20000
-
-static int on_progress(void *ctx)
+static int on_steps(void *ctx)
 {
-    const struct store_reader *reader = ctx;
-    return reader->is_unwanted(reader->watch_ctx) ? 1 : 0;
+    struct store_reader *reader = ctx;
+    return watch_is_ended(&reader->watch);
 }
 
 void store_reader_watch(struct store_reader *reader, store_unwanted_fn is_unwanted, void *ctx)
 {
-    reader->is_unwanted = is_unwanted;
-    reader->watch_ctx = ctx;
-    sqlite3_progress_handler(reader->db, WATCH_STEPS, is_unwanted != NULL ? on_progress : NULL,
+    reader->watch = (struct watch){.is_unwanted = is_unwanted, .ctx = ctx};
+    sqlite3_progress_handler(reader->db, WATCH_STEPS, is_unwanted == NULL ? NULL : on_steps,
                              reader);
+}
+
+const struct store_progress *store_reader_progress(const struct store_reader *reader)
+{
+    return &reader->watch.progress;
 }
 
 // --- a row --------------------------------------------------------------------------------------

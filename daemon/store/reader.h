@@ -3,7 +3,9 @@
 #ifndef HARK_STORE_READER_PRIVATE_H
 #define HARK_STORE_READER_PRIVATE_H
 
+#include "body_search.h"
 #include "hark/store_reader.h"
+#include "watch.h"
 
 #include <sqlite3.h>
 
@@ -16,8 +18,8 @@ struct store_reader {
     sqlite3_stmt *get_wide;
     sqlite3_stmt *get_segment;
     sqlite3_stmt *get_message;
-    store_unwanted_fn is_unwanted; // NULL: nobody watches
-    void *watch_ctx;
+    struct watch watch;
+    struct body_search bodies;
 };
 
 // Prepares `*statement` unless it is.

@@ -187,9 +187,25 @@ static const char *const version_2[] = {
     NULL,
 };
 
+#define TEXT_OF(number)      TEXT_OF_VALUE(number)
+#define TEXT_OF_VALUE(value) #value
+
+// What people look for among many: by id, and with all that the filters of these conditions
+// compare, so that the table itself is not read. Its parts are written as filters write them.
+static const char *const version_3[] = {
+    "CREATE INDEX exchange_notable ON exchange (id, status, state, kind, source, error)\n"
+    "  WHERE status >= " TEXT_OF(
+        SCHEMA_NOTABLE_STATUS) "\n"
+                               "    OR (error IS NOT NULL OR (state <> 'done' AND state <> 'pending'))\n"
+                               "    OR kind <> 'http'\n"
+                               "    OR source <> 'proxy'",
+    NULL,
+};
+
 const struct migration schema_migrations[] = {
     {1, version_1},
     {2, version_2},
+    {3, version_3},
 };
 
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

@@ -10,6 +10,9 @@
 // The `application_id` in the file's header: "Hark".
 #define SCHEMA_APPLICATION_ID 0x4861726b
 
+// The least status of an exchange that is worth an index entry.
+#define SCHEMA_NOTABLE_STATUS 400
+
 // One step. Its statements run in one transaction together with the change of `user_version`.
 // A step that has been released never changes; what comes later is a step of its own.
 struct migration {

@@ -25,6 +25,13 @@ void store_reader_close(struct store_reader *reader);
 // Asked now and then while a call takes long, on its thread; once it says yes, the call fails.
 typedef bool (*store_unwanted_fn)(void *ctx);
 void store_reader_watch(struct store_reader *reader, store_unwanted_fn is_unwanted, void *ctx);
+// Where the call is that goes on. What is not known is 0.
+struct store_progress {
+    int64_t done; // of `total` exchanges to be looked through
+    int64_t total;
+    int64_t found;
+};
+const struct store_progress *store_reader_progress(const struct store_reader *reader);
 
 // --- filters: words of the filter language, joined by "and" --------------------------------
 

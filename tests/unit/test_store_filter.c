@@ -226,8 +226,20 @@ static void test_is_tells_kinds_and_ends(void **state)
     assert_matches(*state, "is:websocket", "6");
     assert_matches(*state, "is:replay", "7");
     assert_matches(*state, "-is:error", "14567");
-    assert_mistake("is:tunel", "filter: column 1: unknown \"is:tunel\"; there are is:error,"
-                               " is:pending, is:replay, is:tunnel and is:websocket");
+    assert_mistake("is:tunel",
+                   "filter: column 1: unknown \"is:tunel\"; did you mean \"is:tunnel\"?");
+    assert_mistake("is:broken",
+                   "filter: column 1: unknown \"is:broken\"; there are error, import, marked,"
+                   " pending, playback, replay, tunnel and websocket");
+}
+
+static void test_filter_that_is_too_long_is_refused(void **state)
+{
+    (void)state;
+    char *text = mem_calloc(1, 16002);
+    memset(text, 'a', 16001);
+    assert_mistake(text, "filter: column 16001: longer than 16000 bytes");
+    free(text);
 }
 
 static void test_session_takes_a_number(void **state)
@@ -323,6 +335,7 @@ int main(void)
         CASE(test_quotes_keep_what_has_a_meaning),
         CASE(test_text_cannot_become_sql),
         CASE(test_session_takes_a_number),
+        CASE(test_filter_that_is_too_long_is_refused),
         cmocka_unit_test_setup_teardown(test_is_tells_kinds_and_ends, set_up_kinds,
                                         fixture_tear_down),
         CASE(test_mistakes_are_answered_with_column_and_suggestion),

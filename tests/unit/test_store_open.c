@@ -31,7 +31,7 @@ static void test_new_file_has_the_documented_format(void **state)
                   "SELECT page_size, auto_vacuum, journal_mode, application_id, user_version"
                   " FROM pragma_page_size, pragma_auto_vacuum, pragma_journal_mode,"
                   " pragma_application_id, pragma_user_version",
-                  "8192|2|wal|1214345835|2");
+                  "8192|2|wal|1214345835|3");
     assert_answer(fixture->path,
                   "SELECT group_concat(name, ' ') FROM (SELECT name FROM pragma_table_list"
                   " WHERE schema = 'main' AND name NOT LIKE 'sqlite%' AND strict = 1"
@@ -245,7 +245,7 @@ static void test_death_at_any_statement_of_the_first_start_does_no_harm(void **s
                       "SELECT page_size, auto_vacuum, user_version, journal_mode FROM"
                       " pragma_page_size, pragma_auto_vacuum, pragma_user_version,"
                       " pragma_journal_mode",
-                      "8192|2|2|wal");
+                      "8192|2|3|wal");
         assert_answer(fixture->path, "PRAGMA integrity_check", "ok");
         fixture_close(fixture);
     }

@@ -127,7 +127,7 @@ static void test_columns_are_told_also_without_rows(void **state)
 
 static void test_schema_can_be_asked_for(void **state)
 {
-    assert_gives(*state, "PRAGMA user_version", "user_version: i2");
+    assert_gives(*state, "PRAGMA user_version", "user_version: i3");
     assert_gives(*state, "SELECT name FROM pragma_table_info('note') LIMIT 1", "name: t2(id)");
     assert_gives(*state, "SELECT count(*) AS n FROM sqlite_schema WHERE type = 'view'", "n: i4");
     assert_gives(*state, "PRAGMA quick_check", "quick_check: t2(ok)");
