@@ -314,9 +314,9 @@ static int set_range(struct listing *listing, const struct store_list_options *o
     return 0;
 }
 
-static int prepare_get(struct listing *listing, bool is_wide, struct err *err)
+int reader_prepare_traffic(struct store_reader *reader, bool is_wide, sqlite3_stmt **statement,
+                           struct err *err)
 {
-    struct store_reader *reader = listing->reader;
     sqlite3_stmt **get = is_wide ? &reader->get_wide : &reader->get_traffic;
     const char *sql = is_wide ? "SELECT traffic.*, kind, session_id, replay_of,"
                                 " EXISTS (SELECT 1 FROM note WHERE exchange_id = traffic.id"
@@ -325,7 +325,7 @@ static int prepare_get(struct listing *listing, bool is_wide, struct err *err)
                                 " WHERE traffic.id = ?"
                               : "SELECT * FROM traffic WHERE id = ?";
     int result = reader_prepare(reader, sql, get, err);
-    listing->get = *get;
+    *statement = *get;
     return result;
 }
 
@@ -349,7 +349,8 @@ int store_list_traffic(struct store_reader *reader, const struct store_list_opti
         .on_row = on_row,
         .ctx = ctx,
     };
-    if (prepare_get(&listing, options->is_wide, err) != 0 || prepare_find(&listing, err) != 0)
+    if (reader_prepare_traffic(reader, options->is_wide, &listing.get, err) != 0 ||
+        prepare_find(&listing, err) != 0)
         return -1;
 
     struct arena arena = {0};

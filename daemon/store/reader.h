@@ -25,6 +25,9 @@ struct store_reader {
 // Prepares `*statement` unless it is.
 int reader_prepare(struct store_reader *reader, const char *sql, sqlite3_stmt **statement,
                    struct err *err);
+// The statement for a row of `traffic` by its id; the reader's.
+int reader_prepare_traffic(struct store_reader *reader, bool is_wide, sqlite3_stmt **statement,
+                           struct err *err);
 int reader_fail(struct store_reader *reader, struct err *err);
 
 #endif

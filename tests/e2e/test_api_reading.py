@@ -107,7 +107,7 @@ class TestList:
         hark, server = daemon(ui="127.0.0.1:0"), origin()
         api = Api(hark)
         load = Load(hark.proxy_port, server.url, clients=2)
-        wait_until(lambda: len(load.answered) >= 1000, "1,000 answers", seconds=30)
+        wait_until(lambda: len(load.answered) >= 1500, "1,500 answers", seconds=30)
         seen, pages, before = [], 0, None
         while True:
             page = api.read(LIST, limit=37, **({"before": before} if before else {}))
