@@ -49,7 +49,7 @@ static sigset_t awaited_signals(void)
 }
 
 // Each exchange takes two descriptors, and the usual soft limit is 1024.
-static void raise_descriptor_limit(struct log *log)
+void serve_raise_descriptor_limit(struct log *log)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -78,7 +78,7 @@ static int start(struct daemon *daemon, struct err *err)
     struct config *config = invocation->config;
     if (data_dir_make(invocation->data_dir, daemon->log, err) < 0)
         return -1;
-    raise_descriptor_limit(daemon->log);
+    serve_raise_descriptor_limit(daemon->log);
 
     daemon->control = control_create(
         &(struct control_options){

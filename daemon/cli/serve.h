@@ -11,6 +11,8 @@ enum serve_kind {
                        // as long as other runs have sessions with it
 };
 
+// As many open files as the system allows.
+void serve_raise_descriptor_limit(struct log *log);
 // Is the configuration one to start with?
 int serve_check(const struct config *config, struct err *err);
 // Serves from the invocation's data folder until a signal ends it. The configuration is a checked

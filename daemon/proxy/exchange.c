@@ -7,6 +7,7 @@
 #include "hark/clock.h"
 #include "hark/mem.h"
 #include "local.h"
+#include "replay_request.h"
 #include "routing.h"
 
 #include <assert.h>
@@ -106,6 +107,8 @@ struct exchange *exchange_create(struct worker *worker, const char *client_addr,
 static void destroy(struct exchange *exchange)
 {
     assert(exchange->source_ops == NULL && exchange->client.connection == NULL);
+    if (exchange->replay != NULL)
+        replay_request_let_go(exchange);
     unlink_live(exchange);
     upgrade_destroy(exchange);
     flow_fini(&exchange->upload);
@@ -128,9 +131,10 @@ void exchange_set_outcome(struct exchange *exchange, enum row_state state, const
         row->error_text = arena_strdup(&row->arena, text);
 }
 
-static bool waits_for_commit(const struct exchange *exchange)
+bool exchange_waits_for_commit(const struct exchange *exchange)
 {
-    return exchange->config->durability != CONFIG_DURABILITY_RELAXED && !exchange->journal.is_off;
+    bool is_awaited = exchange->config->durability != CONFIG_DURABILITY_RELAXED;
+    return (is_awaited || exchange->replay != NULL) && !exchange->journal.is_off;
 }
 
 static void end_upload(struct exchange *exchange)
@@ -158,7 +162,7 @@ static void finish_when_due(struct exchange *exchange)
     if (exchange->journal.final != FINAL_NOT_SENT || !leg_has_ended(exchange->request) ||
         !leg_has_ended(exchange->response))
         return;
-    if (!leg_has_ended(exchange->delivery) && !waits_for_commit(exchange))
+    if (!leg_has_ended(exchange->delivery) && !exchange_waits_for_commit(exchange))
         return;
     exchange_set_outcome(exchange, ROW_STATE_DONE, NULL, NULL);
     exchange->row->request_size = exchange->upload.total_bytes;
@@ -222,7 +226,7 @@ static int apply_route(struct exchange *exchange, struct err *err)
     }
     const struct field *host = fields_find(&row->request_headers, "Host");
     size_t length = strlen(route->host);
-    bool is_named = host == NULL ||
+    bool is_named = host == NULL || exchange->replay != NULL ||
                     (strncasecmp(host->value, route->host, length) == 0 &&
                      strchr(":", host->value[length]) != NULL) ||
                     strchr(route->host, ':') != NULL;
@@ -538,7 +542,7 @@ bool exchange_must_answer_early(const struct exchange *exchange)
 
 bool exchange_may_finish(const struct exchange *exchange)
 {
-    return !waits_for_commit(exchange) || exchange->journal.final == FINAL_COMMITTED;
+    return !exchange_waits_for_commit(exchange) || exchange->journal.final == FINAL_COMMITTED;
 }
 
 void exchange_delivery_begun(struct exchange *exchange)
@@ -584,7 +588,7 @@ void exchange_client_gone(struct exchange *exchange, const char *error_text)
     leg_fail(exchange, &exchange->request);
     if (exchange->journal.final == FINAL_NOT_SENT)
         exchange_set_outcome(exchange, ROW_STATE_CLIENT_ABORT, "client-abort", error_text);
-    else if (exchange->response == LEG_DONE)
+    else if (exchange->response == LEG_DONE && exchange->replay == NULL)
         exchange->is_late_abort = true;
     abort_source(exchange);
     if (!leg_has_ended(exchange->response))
@@ -617,6 +621,8 @@ void exchange_advance(struct exchange *exchange)
     finish_when_due(exchange);
     if (exchange->client.connection != NULL)
         client_advance(exchange);
+    if (exchange->replay != NULL)
+        replay_request_advance(exchange);
     finish_when_due(exchange);
     correct_late_abort(exchange);
     if (is_over(exchange))

@@ -8,6 +8,9 @@
 //   response  source → exchange    head and body of the answer, as they arrive
 //   delivery  exchange → client    the answer on its way to the client
 //
+// A recorded request that is sent again has no client: its request leg is fed by replay_request.h,
+// its delivery leg goes nowhere and ends with the answer.
+//
 //   IDLE ──▶ HEAD ──▶ BODY ──▶ DONE      each leg moves to the right only, and leg_move() is the
 //     └────────┴────────┴────▶ FAILED    one place that moves it
 //
@@ -57,6 +60,8 @@ struct source_ops {
     void (*detach)(void *source);
 };
 
+struct replay_request;
+
 struct exchange {
     struct worker *worker;
     struct exchange *previous; // in worker->live
@@ -95,7 +100,8 @@ struct exchange {
     bool source_paused; // a source was told there is no room
     bool is_start_held; // no source yet, since the recorder's queue is full
 
-    struct upgrade *upgrade; // NULL: this is HTTP, or still is
+    struct replay_request *replay; // where the request comes from; NULL: from a client
+    struct upgrade *upgrade;       // NULL: this is HTTP, or still is
     struct client_request client;
     struct journal journal;
 };
@@ -181,6 +187,8 @@ void exchange_abort(struct exchange *exchange);
 // --- shared by the files of the exchange --------------------------------------------------------
 
 bool leg_has_ended(enum leg_state state);
+// Does it end only when its row is committed (durability, or a replay, which tells of the row)?
+bool exchange_waits_for_commit(const struct exchange *exchange);
 // The outcome that the row gets; the first one said wins.
 void exchange_set_outcome(struct exchange *exchange, enum row_state state, const char *code,
                           const char *text);

@@ -142,7 +142,7 @@ void journal_finish(struct exchange *exchange)
     record->is_update = journal->is_begun;
     record->is_final = true;
     journal->is_begun = true;
-    if (exchange->config->durability == CONFIG_DURABILITY_RELAXED) {
+    if (!exchange_waits_for_commit(exchange)) {
         exchange->row = NULL;
         journal->final = FINAL_COMMITTED;
     } else {

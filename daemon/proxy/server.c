@@ -51,6 +51,8 @@ struct server {
     int64_t started_us;
     int64_t session_id;
     atomic_bool is_recording; // mode is not off
+    atomic_int mode;          // enum config_mode
+    atomic_bool is_draining;
 };
 
 // --- own addresses -----------------------------------------------------------------------------
@@ -162,6 +164,32 @@ static int connection_limit(const struct config *config, struct log *log)
     return (int)room;
 }
 
+struct worker *server_worker(const struct server *server, size_t index)
+{
+    return index < server->worker_count ? server->workers[index] : NULL;
+}
+
+const char *server_db_path(const struct server *server)
+{
+    return server->db_path;
+}
+
+const char *server_refuses_replays(const struct server *server)
+{
+    if (atomic_load(&server->is_draining))
+        return "the daemon is about to end";
+    switch ((enum config_mode)atomic_load(&server->mode)) {
+    case CONFIG_MODE_OFF:
+        return "mode is off: the answers would not be recorded";
+    case CONFIG_MODE_PLAYBACK:
+        return "mode is playback: nothing is sent to origins";
+    case CONFIG_MODE_RECORD:
+    case CONFIG_MODE_PLAYBACK_OR_RECORD:
+        break;
+    }
+    return NULL;
+}
+
 // --- start -------------------------------------------------------------------------------------
 
 int server_check_config(const struct config *config, struct err *err)
@@ -253,7 +281,7 @@ static void on_room(void *ctx)
 static int open_authority(struct server *server, const struct server_options *options,
                           struct err *err)
 {
-    if (!options->config->intercept)
+    if (!options->config->intercept || options->has_no_clients)
         return 0;
     server->authority = authority_open(options->data_dir, err);
     return server->authority == NULL ? -1 : 0;
@@ -300,11 +328,13 @@ static void listen_everywhere(struct server *server, struct listener *listener)
 static int start_all(struct server *server, const struct server_options *options, struct err *err)
 {
     const struct config *config = options->config;
-    if (server_check_config(config, err) != 0 || open_listeners(server, config, err) != 0 ||
+    if (server_check_config(config, err) != 0 ||
+        (!options->has_no_clients && open_listeners(server, config, err) != 0) ||
         open_authority(server, options, err) != 0 || open_recording(server, options, err) != 0)
         return -1;
     server->connections_max = connection_limit(config, options->log);
     server->is_recording = config->mode != CONFIG_MODE_OFF;
+    server->mode = (int)config->mode;
     if (start_recorder(server, config, err) != 0)
         return -1;
     create_workers(server, config);
@@ -359,12 +389,11 @@ const char *server_listen_address(struct server *server, size_t index)
 
 // --- sessions ----------------------------------------------------------------------------------
 
-static void record_session(struct server *server, const struct listener *listener,
-                           const char *command, int64_t ended_us)
+static void record_session(struct server *server, int64_t id, const char *command, int64_t ended_us)
 {
     struct record *record = record_create(0);
     record->session = mem_calloc(1, sizeof(*record->session));
-    *record->session = (struct store_session){.id = listener->session_id,
+    *record->session = (struct store_session){.id = id,
                                               .started_us = clock_wall_us(),
                                               .ended_us = ended_us,
                                               .command = mem_strdup(command)};
@@ -382,7 +411,7 @@ int server_open_session(struct server *server, const char *command, struct serve
         return -1;
     session->id = id;
     snprintf(session->address, sizeof(session->address), "%s", listener->text);
-    record_session(server, listener, command, 0);
+    record_session(server, id, command, 0);
     add_listener(server, listener);
     listen_everywhere(server, listener);
     return 0;
@@ -407,10 +436,27 @@ int server_close_session(struct server *server, int64_t id, struct err *err)
     if (listener == NULL)
         return err_set(err, "session %lld is not open", (long long)id);
     shutdown(listener->fd, SHUT_RDWR);
-    record_session(server, listener, "", clock_wall_us());
+    record_session(server, id, "", clock_wall_us());
     post_to_all(server, &(struct inbox_item){.kind = INBOX_UNLISTEN, .listener = listener});
     listener_release(listener);
     return 0;
+}
+
+int64_t server_begin_session(struct server *server, const char *command)
+{
+    if (command == NULL)
+        return server->session_id;
+    pthread_mutex_lock(&server->mutex);
+    int64_t id = server->next_session_id++;
+    pthread_mutex_unlock(&server->mutex);
+    record_session(server, id, command, 0);
+    return id;
+}
+
+void server_end_session(struct server *server, int64_t id)
+{
+    if (id != server->session_id)
+        record_session(server, id, "", clock_wall_us());
 }
 
 static void close_sessions(struct server *server)
@@ -440,6 +486,7 @@ void server_reload(struct server *server, struct config *config)
         log_warn(server->log, "server", "reload: a new %s takes effect with the next start", fixed);
     config->durability = old->durability;
     server->is_recording = config->mode != CONFIG_MODE_OFF;
+    server->mode = (int)config->mode;
     log_set_level(server->log, config->log_level);
     add_config(server, config);
     post_to_all(server, &(struct inbox_item){.kind = INBOX_CONFIG, .config = config});
@@ -447,6 +494,7 @@ void server_reload(struct server *server, struct config *config)
 
 void server_drain(struct server *server)
 {
+    atomic_store(&server->is_draining, true);
     post_to_all(server, &(struct inbox_item){.kind = INBOX_DRAIN});
     // New clients are refused at once, instead of waiting for nobody.
     pthread_mutex_lock(&server->mutex);

@@ -15,4 +15,14 @@ struct worker *server_least_busy_worker(const struct server *server, struct work
 // Is there room for one more connection (max_connections, descriptors)?
 bool server_may_accept(const struct server *server);
 
+// What a run of replays asks. Any thread.
+struct worker *server_worker(const struct server *server, size_t index); // NULL past the last one
+const char *server_db_path(const struct server *server);
+// Why nothing can be sent again: nothing would be recorded, nothing may go out, or the server ends.
+// NULL: it can.
+const char *server_refuses_replays(const struct server *server);
+// A session of its own for what comes without a listener; the server's own if `command` is NULL.
+int64_t server_begin_session(struct server *server, const char *command);
+void server_end_session(struct server *server, int64_t id);
+
 #endif

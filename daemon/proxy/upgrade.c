@@ -18,8 +18,10 @@ bool upgrade_is_asked(const struct exchange *exchange)
 {
     const struct exchange_row *row = exchange->row;
     const struct fields *fields = &row->request_headers;
-    return strcmp(row->method, "GET") == 0 && strcmp(row->request_version, "HTTP/1.1") == 0 &&
-           exchange->request_length == 0 && fields_find(fields, "Upgrade") != NULL &&
+    // What a connection became cannot be repeated without a client.
+    return exchange->replay == NULL && strcmp(row->method, "GET") == 0 &&
+           strcmp(row->request_version, "HTTP/1.1") == 0 && exchange->request_length == 0 &&
+           fields_find(fields, "Upgrade") != NULL &&
            fields_list_has(fields, "Connection", "upgrade") &&
            !fields_list_has(fields, "Upgrade", "h2c");
 }

@@ -121,6 +121,9 @@ static void handle_item(struct worker *worker, struct inbox_item *item)
     case INBOX_ROOM:
         on_room(worker);
         break;
+    case INBOX_CALL:
+        item->call(worker, item->call_ctx);
+        break;
     case INBOX_CONFIG:
         worker->config = item->config;
         break;

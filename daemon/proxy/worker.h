@@ -30,6 +30,7 @@ struct farewell;
 struct relay;
 struct tunnel;
 struct server;
+struct worker;
 
 // A descriptor in the loop. Embedded in whatever it belongs to; zero-initialised is not watching.
 struct watch {
@@ -49,6 +50,7 @@ enum inbox_kind {
     INBOX_ADOPT,    // a new client connection: fd, peer
     INBOX_WRITTEN,  // a record that somebody waited for: record
     INBOX_ROOM,     // the recorder's queue has room again, or the disk began to refuse
+    INBOX_CALL,     // call(worker, call_ctx)
     INBOX_CONFIG,   // use this configuration from now on: config
     INBOX_LISTEN,   // accept there, too: listener
     INBOX_UNLISTEN, // and no more
@@ -64,6 +66,8 @@ struct inbox_item {
     struct record *record;
     struct listener *listener;
     const struct config *config;
+    void (*call)(struct worker *worker, void *ctx);
+    void *call_ctx;
 };
 
 struct worker {

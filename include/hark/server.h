@@ -18,6 +18,7 @@ struct server_options {
     const char *data_dir;  // where the certificate authority lives
     const char *db_path;
     const char *command; // the command line, for the session row
+    bool has_no_clients; // it listens nowhere and needs no authority: for replays alone
     struct log *log;     // outlives the server
 };
 
