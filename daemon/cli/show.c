@@ -252,7 +252,7 @@ static enum status run(struct invocation *invocation)
         return status;
 
     show.text = (struct text_writer){stdout, terminal_of(STDOUT_FILENO), clock_wall_us()};
-    show.json.out = stdout;
+    show.json.json.out = stdout;
     if (show.text.terminal.is_terminal && show.view != VIEW_JSON)
         invocation->pager = pager_start();
     for (size_t i = 0; i < invocation->word_count && status == STATUS_DONE; i++)
@@ -260,7 +260,7 @@ static enum status run(struct invocation *invocation)
     if (show.rows)
         rows_printer_finish(show.rows);
     rows_printer_destroy(show.rows);
-    buffer_fini(&show.json.line);
+    json_out_fini(&show.json.json);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #define HARK_EXCHANGE_VIEW_H
 
 #include "hark/body_view.h"
+#include "hark/json_out.h"
 #include "hark/row.h"
 #include "hark/store_reader.h"
 #include "hark/terminal.h"
@@ -36,6 +37,8 @@ struct exchange_writer {
     int (*on_body)(void *ctx, const struct exchange_row *row, const struct body_view *body,
                    struct err *err);
     int (*on_trailers)(void *ctx, const struct exchange_row *row, enum body_side side);
+    // A WebSocket only, before its messages. May be NULL.
+    int (*on_messages)(void *ctx, const struct exchange_row *row);
     // Once for each message of a WebSocket, in the order they came.
     int (*on_message)(void *ctx, const struct exchange_row *row,
                       const struct shown_message *message);
@@ -65,10 +68,11 @@ extern const struct exchange_writer text_writer_stops; // ctx: struct text_write
 //   "truncated", "problem" (why it could not be decoded to its end, or null)
 // and `messages` of a WebSocket (else null): "seq", "at_us", "direction", "opcode",
 // "is_compressed", "text" or "base64", "size", "problem".
+// If `is_lossless`, bodies have "chunks", [[at_us, wire bytes],…] of their segments, and, where a
+// coding was undone, "wire_base64", the bytes as on the wire.
 struct json_writer {
-    FILE *out;
-    struct buffer line; // work space; the user ends it
-    int64_t message_count;
+    struct json_out json; // the user ends it
+    bool is_lossless;
 };
 extern const struct exchange_writer json_writer_stops; // ctx: struct json_writer
 

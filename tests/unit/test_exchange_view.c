@@ -141,11 +141,11 @@ static json_t *as_json(struct recording *recording, const struct exchange_row *r
 {
     char *text = NULL;
     size_t length;
-    struct json_writer writer = {.out = open_memstream(&text, &length)};
+    struct json_writer writer = {.json.out = open_memstream(&text, &length)};
     struct err err = {0};
     assert_int_equal(exchange_walk(recording->reader, row, &json_writer_stops, &writer, &err), 0);
-    fclose(writer.out);
-    buffer_fini(&writer.line);
+    fclose(writer.json.out);
+    json_out_fini(&writer.json);
     assert_ptr_equal(strchr(text, '\n'), text + length - 1);
     json_error_t problem;
     json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, &problem);
