@@ -91,6 +91,7 @@ extern const struct command command_ls;
 extern const struct command command_show;
 extern const struct command command_sql;
 extern const struct command command_replay;
+extern const struct command command_export;
 extern const struct command command_ca;
 extern const struct command command_status;
 extern const struct command command_version;

@@ -73,3 +73,50 @@ int file_replace(const char *path, const struct buffer *content, mode_t mode, st
     free(fresh);
     return rc;
 }
+
+// --- drafts -------------------------------------------------------------------------------------
+
+static bool is_ordinary(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) < 0 || S_ISREG(info.st_mode);
+}
+
+int file_draft_begin(struct file_draft *draft, const char *path, struct err *err)
+{
+    *draft = (struct file_draft){.path = path};
+    int flags = O_WRONLY | O_CLOEXEC;
+    if (is_ordinary(path)) {
+        draft->fresh = mem_printf("%s.%d.new", path, (int)getpid());
+        flags |= O_CREAT | O_EXCL | O_NOFOLLOW;
+        unlink(draft->fresh);
+    }
+    int fd = open(draft->fresh != NULL ? draft->fresh : path, flags, 0600);
+    draft->out = fd < 0 ? NULL : fdopen(fd, "w");
+    if (draft->out != NULL)
+        return 0;
+    err_set(err, "open %s: %s", path, strerror(errno));
+    free(draft->fresh);
+    return -1;
+}
+
+void file_draft_discard(struct file_draft *draft)
+{
+    fclose(draft->out);
+    if (draft->fresh != NULL)
+        unlink(draft->fresh);
+    free(draft->fresh);
+}
+
+int file_draft_keep(struct file_draft *draft, struct err *err)
+{
+    bool is_written = fflush(draft->out) == 0 && !ferror(draft->out);
+    if (is_written && (draft->fresh == NULL || rename(draft->fresh, draft->path) == 0)) {
+        fclose(draft->out);
+        free(draft->fresh);
+        return 0;
+    }
+    err_set(err, "write %s: %s", draft->path, strerror(errno));
+    file_draft_discard(draft);
+    return -1;
+}

@@ -27,4 +27,7 @@ route_fn bodies_answer_response;
 // --- messages.c ----------------------------------------------------------------------------------
 route_fn messages_answer_list;
 
+// --- export_routes.c -----------------------------------------------------------------------------
+route_fn export_answer;
+
 #endif
