@@ -316,11 +316,9 @@ static void on_connection(void *cls, struct MHD_Connection *mhd_connection, void
         address_format(info->client_addr, connection->address, sizeof(connection->address));
         MHD_set_connection_option(mhd_connection, MHD_CONNECTION_OPTION_TIMEOUT,
                                   idle_seconds(side->worker->config));
-        connection->route = side->adopting;
-        connection->session_id = side->adopting_session_id;
         connection->handshake.side = side;
         connection->handshake.fd = descriptor_of(mhd_connection);
-        side->adopting = NULL;
+        client_adopted(side, connection->handshake.fd, connection);
         *socket_context = connection;
         if (side->is_tls)
             client_tls_begin(&connection->handshake, session_of(mhd_connection));
@@ -523,6 +521,7 @@ void client_side_destroy(struct client_side *side)
         return;
     worker_watch(side->worker, &side->watch, 0);
     MHD_stop_daemon(side->daemon);
+    client_give_up_adoptions(side);
     free(side);
 }
 
@@ -584,20 +583,4 @@ int64_t client_side_timeout_us(struct client_side *side)
 {
     int64_t timeout_us = mhd_timeout_us(side);
     return timeout_us == 0 && side->is_idling ? IDLE_PAUSE_US : timeout_us;
-}
-
-void client_side_adopt(struct client_side *side, int fd, const struct peer *peer,
-                       struct route *route)
-{
-    side->adopting = route;
-    side->adopting_session_id = peer->session_id;
-    // libmicrohttpd closes the descriptor itself if it cannot take it.
-    if (MHD_add_connection(side->daemon, fd, (const struct sockaddr *)&peer->address.storage,
-                           peer->address.length) != MHD_YES) {
-        route_destroy(side->adopting);
-        side->adopting = NULL;
-        atomic_fetch_sub(&side->worker->connections, 1);
-        log_warn(side->worker->log, "client", "libmicrohttpd refused a connection");
-    }
-    side->must_run = true;
 }

@@ -25,11 +25,12 @@ struct connection {
 
 struct connection *client_connection_of(struct MHD_Connection *connection);
 
+struct adoption;
+
 struct client_side {
     struct worker *worker;
     bool is_tls;
-    struct route *adopting;              // of the connection that is being given to it
-    int64_t adopting_session_id;         // the same
+    struct adoption *adoptions;          // connections that libmicrohttpd has not started yet
     struct client_handshake *handshakes; // not finished yet
     struct MHD_Daemon *daemon;
     struct watch watch;        // libmicrohttpd's own epoll descriptor
@@ -42,6 +43,11 @@ struct client_side {
     int refusal_status;
     char refusal_reason[160];
 };
+
+// The connection with this descriptor has started: fills in what was said when it was adopted.
+void client_adopted(struct client_side *side, int fd, struct connection *connection);
+// The daemon is gone, and will start none of those any more.
+void client_give_up_adoptions(struct client_side *side);
 
 // Writes to the client around libmicrohttpd, through TLS if need be. Returns how much was taken;
 // -1 with errno EAGAIN if nothing can be now (try again with the same bytes), else it is broken.
