@@ -59,7 +59,7 @@ class Echo:
         self.thread.start()
         assert self.ready.wait(10 * SCALE)
 
-    async def handle(self, connection, path):
+    async def handle(self, connection, _path=None):  # newer versions do not pass the path
         async for message in connection:
             if message == "bye":
                 await connection.close(4001, "so long")
