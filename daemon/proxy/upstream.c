@@ -325,7 +325,7 @@ void upstream_describe_failure(const struct upstream_job *job, CURLcode result,
 
 static void collect(struct upstream *upstream)
 {
-    upstream_unpause_unsent(upstream);
+    upstream_settle_unsent(upstream);
     int left = 0;
     CURLMsg *message;
     upstream->must_collect = false;

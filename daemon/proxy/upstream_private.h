@@ -38,7 +38,7 @@ struct upstream {
     size_t socket_count;
     struct upstream_socket *fresh; // became idle in this turn: the loop has not looked at them
     int64_t due_us;
-    struct transfer *unsent; // answered before their request was sent, and paused; see collect()
+    struct transfer *unsent; // whose sending is to be ended; see upstream_settle_unsent()
     bool must_collect;       // something was done that may have finished a transfer
 };
 
@@ -87,6 +87,7 @@ struct transfer {
     size_t heads_bytes;           // of all heads so far, interim ones and trailers too
     struct transfer *unsent_next;
     bool is_unsent; // in upstream->unsent
+    bool must_shut_sending;
     bool has_final_head;
     bool is_chunked;       // the request's body is
     bool may_upgrade;      // it asks for another protocol, and no final answer has come
@@ -107,7 +108,7 @@ void upstream_check_fresh(struct upstream *upstream);
 // libcurl wants nothing more of a paused job's socket.
 void upstream_note_quiet(struct upstream_job *job);
 // Lets transfers end that were answered before their request was sent.
-void upstream_unpause_unsent(struct upstream *upstream);
+void upstream_settle_unsent(struct upstream *upstream);
 // Records what was agreed on with the origin: TLS version, cipher, certificate.
 void upstream_take_tls(struct transfer *transfer);
 // Does the origin's certificate say in the place for it which names and addresses it is for?

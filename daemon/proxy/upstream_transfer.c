@@ -146,12 +146,6 @@ static bool wants_more_request(const struct transfer *transfer)
     return exchange->request == LEG_BODY || transfer->may_upgrade;
 }
 
-// Passes on that the client of an upgraded connection sends nothing more.
-static void end_sending(struct transfer *transfer)
-{
-    shutdown(transfer->job.fd, SHUT_WR);
-}
-
 static size_t on_wanted_bytes(char *buffer, size_t size, size_t count, void *ctx)
 {
     struct transfer *transfer = ctx;
@@ -162,8 +156,10 @@ static size_t on_wanted_bytes(char *buffer, size_t size, size_t count, void *ctx
             transfer->sent_us = clock_monotonic_us();
         return taken;
     }
-    if (transfer->is_upgraded && exchange->upload.is_ended)
-        end_sending(transfer);
+    if (transfer->is_upgraded && exchange->upload.is_ended) {
+        transfer->must_shut_sending = true;
+        remember_unsent(transfer);
+    }
     if (wants_more_request(transfer)) {
         transfer->is_sending_paused = true;
         transfer->job.is_paused = true;
@@ -244,14 +240,19 @@ static void destroy_transfer(struct transfer *transfer)
     free(transfer);
 }
 
-// A transfer whose sending is paused never ends, even if libcurl has given up sending.
-void upstream_unpause_unsent(struct upstream *upstream)
+// A transfer whose sending is paused never ends, even if libcurl has given up sending. And that the
+// client of an upgraded connection sends nothing more is passed on once libcurl knows: 8.14 takes
+// it for an error if its last, empty write fails.
+void upstream_settle_unsent(struct upstream *upstream)
 {
     while (upstream->unsent != NULL) {
         struct transfer *transfer = upstream->unsent;
         upstream->unsent = transfer->unsent_next;
         transfer->is_unsent = false;
-        on_more_request(transfer);
+        if (transfer->must_shut_sending)
+            shutdown(transfer->job.fd, SHUT_WR);
+        else
+            on_more_request(transfer);
     }
 }
 
