@@ -31,11 +31,102 @@ static size_t on_data(char *data, size_t size, size_t count, void *ctx)
     return size * count;
 }
 
+// --- lines ---------------------------------------------------------------------------------------
+
+// One answer that comes in lines, or a problem instead.
+struct line_reader {
+    struct daemon_lines *lines;
+    CURL *curl;
+    struct buffer rest; // what has no line end yet; all of a problem
+};
+
+static bool is_answer(const struct line_reader *reader)
+{
+    long status = 0;
+    curl_easy_getinfo(reader->curl, CURLINFO_RESPONSE_CODE, &status);
+    return status == HTTP_OK;
+}
+
+static int take_lines(struct line_reader *reader)
+{
+    struct buffer *rest = &reader->rest;
+    size_t taken = 0;
+    char *end;
+    int rc = 0;
+    while (rc == 0 && (end = memchr(rest->data + taken, '\n', rest->length - taken))) {
+        size_t length = (size_t)(end - rest->data) - taken;
+        *end = '\0';
+        rc = reader->lines->on_line(reader->lines->ctx, rest->data + taken, length);
+        taken += length + 1;
+    }
+    rest->length -= taken;
+    memmove(rest->data, rest->data + taken, rest->length);
+    return rc;
+}
+
+static size_t on_line_data(char *data, size_t size, size_t count, void *ctx)
+{
+    struct line_reader *reader = ctx;
+    size_t length = size * count;
+    if (reader->rest.length + length > ANSWER_MAX_BYTES)
+        return 0;
+    buffer_append(&reader->rest, data, length);
+    if (!is_answer(reader) || take_lines(reader) == 0)
+        return length;
+    reader->lines->has_left = true;
+    return 0;
+}
+
+static size_t on_line_field(char *line, size_t size, size_t count, void *ctx)
+{
+    struct line_reader *reader = ctx;
+    size_t length = size * count;
+    char *name = mem_strndup(line, length);
+    char *colon = strchr(name, ':');
+    if (colon && reader->lines->on_field) {
+        *colon = '\0';
+        char *value = colon + 1 + strspn(colon + 1, " ");
+        value[strcspn(value, "\r\n")] = '\0';
+        reader->lines->on_field(reader->lines->ctx, name, value);
+    }
+    free(name);
+    return length;
+}
+
+static int on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                       curl_off_t up)
+{
+    struct line_reader *reader = ctx;
+    (void)down_total;
+    (void)down;
+    (void)up_total;
+    (void)up;
+    if (reader->lines->must_leave && reader->lines->must_leave(reader->lines->ctx))
+        reader->lines->has_left = true;
+    return reader->lines->has_left ? 1 : 0;
+}
+
+static void set_line_options(struct line_reader *reader, CURL *curl)
+{
+    reader->curl = curl;
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 0L);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_line_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, reader);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_line_field);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, reader);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, reader);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+}
+
+// --- one question --------------------------------------------------------------------------------
+
 struct question {
     const char *method;
     const char *path;
-    const char *body; // NULL: none
-    long expected;    // status of success
+    const char *body;           // NULL: none
+    long expected;              // status of success
+    struct line_reader *reader; // for an answer that comes in lines; else NULL
 };
 
 static CURLcode perform(CURL *curl, const struct question *question, const char *socket_path,
@@ -51,6 +142,8 @@ static CURLcode perform(CURL *curl, const struct question *question, const char 
     if (question->body)
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, question->body);
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, question->method);
+    if (question->reader)
+        set_line_options(question->reader, curl);
     CURLcode code = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
     return code;
@@ -59,6 +152,7 @@ static CURLcode perform(CURL *curl, const struct question *question, const char 
 static enum daemon_answer read_answer(CURLcode code, long status, long expected,
                                       const struct buffer *answer, json_t **value, struct err *err)
 {
+    *value = NULL;
     if (code == CURLE_COULDNT_CONNECT)
         return DAEMON_ABSENT;
     if (code != CURLE_OK) {
@@ -66,7 +160,8 @@ static enum daemon_answer read_answer(CURLcode code, long status, long expected,
         return DAEMON_FAILED;
     }
     *value = json_loadb(answer->data ? answer->data : "", answer->length, 0, NULL);
-    if (status == expected && (*value || status == HTTP_NO_CONTENT))
+    bool is_content_read = *value || answer->length == 0;
+    if (status == expected && is_content_read)
         return DAEMON_ANSWERED;
     const char *detail = json_string_value(json_object_get(*value, "detail"));
     err_set(err, "ask the daemon: it answered %ld%s%s", status, detail ? ": " : "",
@@ -93,7 +188,8 @@ static enum daemon_answer ask(const char *data_dir, const struct question *quest
     close(folder);
     free(socket_path);
     free(url);
-    enum daemon_answer result = read_answer(code, status, question->expected, &answer, value, err);
+    const struct buffer *text = question->reader ? &question->reader->rest : &answer;
+    enum daemon_answer result = read_answer(code, status, question->expected, text, value, err);
     buffer_fini(&answer);
     return result;
 }
@@ -103,6 +199,19 @@ enum daemon_answer daemon_get(const char *data_dir, const char *path, json_t **v
 {
     const struct question question = {.method = "GET", .path = path, .expected = HTTP_OK};
     return ask(data_dir, &question, value, err);
+}
+
+enum daemon_answer daemon_post_for_lines(const char *data_dir, const char *path, const char *body,
+                                         struct daemon_lines *lines, struct err *err)
+{
+    struct line_reader reader = {.lines = lines};
+    struct question question = {
+        .method = "POST", .path = path, .body = body, .expected = HTTP_OK, .reader = &reader};
+    json_t *value = NULL;
+    enum daemon_answer answer = ask(data_dir, &question, &value, err);
+    json_decref(value);
+    buffer_fini(&reader.rest);
+    return lines->has_left ? DAEMON_ANSWERED : answer;
 }
 
 // --- who it is -----------------------------------------------------------------------------------

@@ -6,6 +6,8 @@
 #include "hark/err.h"
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,6 +20,22 @@ enum daemon_answer {
 // GET `path`. The caller owns the value.
 enum daemon_answer daemon_get(const char *data_dir, const char *path, json_t **value,
                               struct err *err);
+
+// An answer that comes line by line, for as long as it takes.
+struct daemon_lines {
+    // One line, without its end. Return 0 to go on, another number to leave.
+    int (*on_line)(void *ctx, const char *line, size_t length);
+    // A header field of the answer, before its first line. May be NULL.
+    void (*on_field)(void *ctx, const char *name, const char *value);
+    // Asked about once a second, and whenever something came; true leaves. May be NULL.
+    bool (*must_leave)(void *ctx);
+    void *ctx;
+    bool has_left; // of its own will
+};
+
+// POST `body`, JSON, to `path`.
+enum daemon_answer daemon_post_for_lines(const char *data_dir, const char *path, const char *body,
+                                         struct daemon_lines *lines, struct err *err);
 
 // What there is to know of a daemon before it is used. Owner: whoever called daemon_find().
 struct daemon_info {

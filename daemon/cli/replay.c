@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // hark replay: sends recorded requests again.
-#include "daemon_client.h"
 #include "replay_run.h"
 #include "rows_output.h"
 
@@ -48,8 +47,13 @@ static enum status ask(const struct invocation *invocation, struct replay_wish *
 static enum status send_all(struct invocation *invocation, const struct replay_wish *wish,
                             enum rows_format format, int64_t total)
 {
+    bool has_daemon;
+    enum status found = replay_find_daemon(invocation, &has_daemon);
+    if (found != STATUS_DONE)
+        return found;
     struct replay_report *report = replay_report_create(invocation, format, total);
-    struct replay_end end = replay_run_here(invocation, wish, report);
+    struct replay_end end = has_daemon ? replay_run_there(invocation, wish, report)
+                                       : replay_run_here(invocation, wish, report);
     replay_report_finish(report, &end);
     enum status status = end.status;
     if (status == STATUS_DONE)

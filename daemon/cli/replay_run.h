@@ -11,6 +11,12 @@
 struct replay_end replay_run_here(struct invocation *invocation, const struct replay_wish *wish,
                                   struct replay_report *report);
 
+// By the daemon.
+struct replay_end replay_run_there(const struct invocation *invocation,
+                                   const struct replay_wish *wish, struct replay_report *report);
+// Does a daemon record to the same file? Another status than STATUS_DONE has been said.
+enum status replay_find_daemon(const struct invocation *invocation, bool *is_there);
+
 // SIGINT and SIGTERM are kept back while a run goes on, so that what was done is told.
 sigset_t replay_hold_signals(void);
 void replay_release_signals(const sigset_t *before);

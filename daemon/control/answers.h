@@ -29,5 +29,7 @@ route_fn messages_answer_list;
 
 // --- export_routes.c -----------------------------------------------------------------------------
 route_fn export_answer;
+// --- replay_routes.c -----------------------------------------------------------------------------
+route_fn replay_answer;
 
 #endif

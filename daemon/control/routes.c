@@ -24,6 +24,7 @@ static const struct route routes[] = {
      "raw offset limit", bodies_answer_response},
     {"GET", "/api/v1/export", ROUTE_TOKEN, WORK_LONG, CONTENT_NONE, "format filter include_secrets",
      export_answer},
+    {"POST", "/api/v1/replay", ROUTE_TOKEN, WORK_LONG, CONTENT_SMALL, NULL, replay_answer},
     {"POST", "/api/v1/sessions", ROUTE_SOCKET, WORK_NOW, CONTENT_SMALL, NULL, sessions_answer_open},
     {"DELETE", "/api/v1/sessions/*", ROUTE_SOCKET, WORK_NOW, CONTENT_NONE, NULL,
      sessions_answer_close},

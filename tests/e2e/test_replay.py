@@ -1,0 +1,577 @@
+# SPDX-License-Identifier: MIT
+"""hark replay: requests go out again as they were recorded, and what came of it is a row."""
+
+import gzip
+import hashlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import threading
+
+import pytest
+from harness import SCALE, wait_until
+from harness.daemon import HARK, clean_environment
+from harness.origin import OK
+from harness.tls import HOST
+
+MIB = 1 << 20
+GZIPPED = gzip.compress(b'{"name": "hark"}' * 50, mtime=0)
+
+
+def request(url, method="GET", version="HTTP/1.1", fields=b"", body=b""):
+    """A request for `url`, absolute as proxies get it."""
+    host = url.split("/")[2]
+    lines = b"%s %s %s\r\nHost: %s\r\n" % (
+        method.encode(), url.encode("latin-1"), version.encode(), host.encode(),
+    )
+    return lines + fields + b"\r\n" + body
+
+
+def with_length(url, body, method="POST", fields=b""):
+    return request(url, method, fields=fields + b"Content-Length: %d\r\n" % len(body), body=body)
+
+
+def record(daemon, client, *requests, method="GET"):
+    """Send requests through the daemon, one connection each; their ids, once they are written."""
+    ids = []
+    for raw in requests:
+        peer = client(daemon)
+        peer.ask(raw, method=method)
+        peer.close()
+        ids.append(daemon.row_of(peer)["id"])
+    return ids
+
+
+def replay(daemon, *words, status=0, **options):
+    """Run hark replay; its results, as it printed them."""
+    done = daemon.cli("replay", "--json", *words, **options)
+    assert done.returncode == status, (done.returncode, done.stderr)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(params=["with-daemon", "without-daemon"])
+def ready(request):
+    """ready(daemon): what the tests do between recording and sending again."""
+
+    def prepare(daemon):
+        if request.param == "without-daemon":
+            daemon.stop()
+
+    return prepare
+
+
+EXPECT = b"Expect: 100-continue\r\n"
+SAME = {
+    "order-case-repeats": lambda url: request(
+        url + "/a?b=%31&c", fields=b"X-b: 2\r\nx-A: 1\r\nX-b: 3\r\nAccept: */*\r\n"
+    ),
+    "no-user-agent": lambda url: request(url + "/"),
+    "dots-in-path": lambda url: request(url + "/a/../b/./c//d?x=/../"),
+    "empty-value": lambda url: request(url + "/", fields=b"X-Empty:\r\nX-After: 1\r\n"),
+    "latin1-header": lambda url: request(url + "/", fields=b"X-Name: caf\xe9\r\nX-Plain: a\r\n"),
+    "utf8-header": lambda url: request(url + "/", fields=b"X-Name: caf\xc3\xa9\r\n"),
+    "bytes-in-target": lambda url: request(url + "/\xff\xfe?q=\xe9"),
+    "credentials": lambda url: request(
+        url + "/", fields=b"Authorization: Basic dTpw\r\nCookie: a=b; c=d\r\n"
+    ),
+    "length": lambda url: with_length(url + "/p", b"name=hark"),
+    "empty-body": lambda url: with_length(url + "/p", b""),
+    "nul-in-body": lambda url: with_length(url + "/p", b"\x00\xff\x00", "PUT"),
+    "gzip-body": lambda url: with_length(url + "/p", GZIPPED, fields=b"Content-Encoding: gzip\r\n"),
+    "chunked": lambda url: request(
+        url + "/c", "POST", fields=b"Transfer-Encoding: chunked\r\n", body=b"5\r\nhello\r\n0\r\n\r\n"
+    ),
+    "trailers": lambda url: request(
+        url + "/c", "POST", fields=b"Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n",
+        body=b"5\r\nhello\r\n0\r\nX-Sum: 7\r\n\r\n",
+    ),
+    "delete": lambda url: request(url + "/it", "DELETE"),
+    "head": lambda url: request(url + "/h", "HEAD"),
+    "options-server": lambda url: request(url, "OPTIONS"),
+    "odd-method": lambda url: request(url + "/", "PURGE"),
+    "http-1.0": lambda url: request(url + "/old", version="HTTP/1.0"),
+    "hop-by-hop": lambda url: request(
+        url + "/", fields=b"Connection: keep-alive, X-Hop\r\nX-Hop: 1\r\nX-Stay: 2\r\nTE: trailers\r\n"
+    ),
+}
+
+
+class TestSameBytes:
+    @pytest.mark.parametrize("make", SAME.values(), ids=SAME)
+    def test_the_origin_gets_the_same_bytes(self, make, daemon, origin, client, ready):
+        server = origin(OK)
+        hark = daemon()
+        [old] = record(hark, client, make(server.url), method=make("http://h").split()[0].decode())
+        first = server.received
+        ready(hark)
+        [result] = replay(hark, old)
+        assert server.received == first * 2
+        assert result["replay_of"] == old and result["status"] == 200
+
+    def test_large_body_arrives_whole_without_memory(self, daemon, origin, client, ready):
+        digests = []
+
+        def handle(conn):
+            conn.reader.keep = False
+            while head := conn.read_head():
+                digest = hashlib.sha256()
+                conn.read_body(head, digest.update)
+                digests.append(digest.hexdigest())
+                conn.send(OK)
+
+        server = origin(handle)
+        hark = daemon()
+        body = os.urandom(5 * MIB)
+        [old] = record(hark, client, with_length(server.url + "/up", body))
+        ready(hark)
+        [result] = replay(hark, old)
+        assert digests == [hashlib.sha256(body).hexdigest()] * 2
+        new = hark.wait_row("id = ?", result["id"])
+        assert new["request_size"] == len(body)
+        assert hark.body(new["id"], "request") == body
+
+    def test_waits_for_100_continue(self, daemon, origin, client):
+        order = []
+
+        def handle(conn):
+            while head := conn.read_head():
+                order.append("head")
+                conn.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+                conn.read_body(head)
+                order.append(head.body)
+                conn.send(OK)
+
+        server = origin(handle)
+        hark = daemon()
+        [old] = record(hark, client, with_length(server.url + "/p", b"later", fields=EXPECT))
+        replay(hark, old)
+        assert order == ["head", b"later"] * 2
+
+    def test_https_from_interception(self, tls_origin, https_daemon, tls_client, ready):
+        server = tls_origin(OK)
+        hark = https_daemon(server)
+        peer = tls_client(hark)
+        assert peer.ask(b"GET /data?x=%31 HTTP/1.1\r\nHost: api.example.com\r\nX-b: 2\r\n\r\n").status
+        old = hark.row_of(peer)
+        first = server.received
+        ready(hark)
+        settings = [] if hark.is_running() else [
+            word for setting in hark.settings for word in ("--set", setting)
+        ]
+        [result] = replay(hark, old["id"], *settings)
+        assert server.received == first * 2
+        new = hark.wait_row("id = ?", result["id"])
+        assert new["scheme"] == "https" and new["host"] == HOST and new["port"] == 443
+        assert new["tls_version"] == old["tls_version"]
+        assert new["server_cert"] == old["server_cert"]
+
+
+class TestRows:
+    def test_a_result_is_a_row_like_any_other(self, daemon, origin, client, ready):
+        server = origin(
+            b"HTTP/1.1 203 Odd\r\nX-b: 2\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
+        )
+        hark = daemon()
+        [old] = record(hark, client, with_length(server.url + "/p?q=1", b"sent"))
+        ready(hark)
+        [result] = replay(hark, old)
+        before = hark.wait_row("id = ?", old)
+        row = hark.wait_row("id = ?", result["id"])
+        assert row["source"] == "replay" and row["replay_of"] == old and row["client_addr"] is None
+        for column in ("method", "scheme", "host", "port", "path", "query", "request_version",
+                       "request_headers", "request_size", "request_type", "status", "reason",
+                       "response_headers", "response_size", "state", "error", "server_addr", "kind"):
+            assert row[column] == before[column], column
+        assert hark.body(row["id"], "request") == b"sent"
+        assert hark.body(row["id"], "response") == b"hello"
+        assert row["duration_us"] > 0 and row["wait_us"] >= 0
+        assert row["session_id"] != before["session_id"]
+        assert hark.cli("ls", "is:replay").stdout.count("\n") == 1
+
+    def test_large_answer_is_recorded_whole(self, daemon, origin, client, ready):
+        body = os.urandom(3 * MIB)
+        server = origin(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        hark = daemon()
+        [old] = record(hark, client, request(server.url + "/big"))
+        ready(hark)
+        [result] = replay(hark, old)
+        assert result["response_size"] == len(body)
+        assert hark.body(result["id"], "response") == body
+
+    def test_failures_are_rows(self, daemon, origin, client, ready):
+        answers = [OK, None, b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"]
+
+        def handle(conn):
+            if conn.read_request():
+                answer = answers[min(len(server.requests), 3) - 1]
+                conn.send(answer) if answer else conn.reset()
+
+        server = origin(handle)
+        hark = daemon()
+        [old] = record(hark, client, request(server.url + "/x"))
+        ready(hark)
+        [reset] = replay(hark, old, status=1)
+        [short] = replay(hark, old, status=1)
+        assert reset["error"] == "upstream-reset" and reset["status"] == 502
+        assert short["state"] == "truncated" and short["status"] == 200
+        assert hark.wait_row("id = ?", reset["id"])["state"] == "upstream-error"
+
+    def test_nobody_listens(self, daemon, origin, client, ready):
+        server = origin(OK)
+        hark = daemon()
+        [old] = record(hark, client, request(server.url + "/x"))
+        server.stop()
+        ready(hark)
+        [result] = replay(hark, old, status=1)
+        assert result["error"] == "connect"
+
+    def test_durability_commit(self, daemon, origin, client):
+        server = origin(OK)
+        hark = daemon(settings=["durability=commit"])
+        [old] = record(hark, client, request(server.url + "/x"))
+        assert [one["status"] for one in replay(hark, old, "--repeat", 5)] == [200] * 5
+        assert hark.value("SELECT count(*) FROM exchange WHERE replay_of = ?", old) == 5
+
+
+class TestChanges:
+    @pytest.fixture
+    def sent(self, daemon, origin, client):
+        """sent(*options): the head that a replayed GET arrives with."""
+        server = origin(OK)
+        hark = daemon()
+        fields = b"X-b: 2\r\nx-A: 1\r\nX-B: 3\r\nAccept: */*\r\n"
+        [old] = record(hark, client, request(server.url + "/p?a=1&b=2", fields=fields))
+        hark.stop()
+
+        def send(*options):
+            replay(hark, old, *options)
+            return server.requests[-1].head
+
+        send.server = server
+        return send
+
+    def test_set_header_replaces_in_its_place(self, sent):
+        head = sent("--set-header", "x-B: 9")
+        assert head.fields[1:] == [("x-B", "9"), ("x-A", "1"), ("Accept", "*/*")]
+
+    def test_set_header_adds_at_the_end(self, sent):
+        head = sent("--set-header", "X-New: a: b", "--set-header", "X-Empty;")
+        assert head.fields[-2:] == [("X-New", "a: b"), ("X-Empty", "")]
+
+    def test_set_header_twice_sends_both(self, sent):
+        head = sent("--set-header", "X-B: 7", "--set-header", "X-B: 8")
+        assert head.fields[1:] == [("X-B", "7"), ("X-B", "8"), ("x-A", "1"), ("Accept", "*/*")]
+
+    def test_drop_header(self, sent):
+        assert sent("--drop-header", "x-b").fields[1:] == [("x-A", "1"), ("Accept", "*/*")]
+
+    def test_set_query(self, sent):
+        head = sent("--set-query", "a=x y&", "--set-query", "c=3")
+        assert head.start_line == "GET /p?a=x%20y%26&b=2&c=3 HTTP/1.1"
+
+    def test_to_another_origin(self, sent, origin):
+        other = origin(OK)
+        count = len(sent.server.requests)
+        sent("--to", other.url)
+        assert len(sent.server.requests) == count
+        assert other.requests[0].fields[0] == ("Host", other.host)
+        assert other.requests[0].target == "/p?a=1&b=2"
+
+    def test_host_of_ones_own(self, sent, origin):
+        other = origin(OK)
+        sent("--to", other.url, "--set-header", "Host: api.example.com")
+        assert other.requests[0].fields[0] == ("Host", "api.example.com")
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            ("--set-header", "Content-Length: 3"),
+            ("--drop-header", "Transfer-Encoding"),
+            ("--drop-header", "Host"),
+            ("--set-header", "no colon"),
+            ("--set-header", "sp ace: x"),
+            ("--set-header", "X: a\nY: b"),
+            ("--set-query", "novalue"),
+            ("--to", "127.0.0.1:80"),
+            ("--to", "http://h/path"),
+            ("--to", "ftp://h"),
+            ("--concurrency", "0"),
+            ("--rate", "0"),
+            ("--rate", "fast"),
+            ("--rate", "1", "--pace", "recorded"),
+            ("--pace", "slow"),
+            ("--speed", "2x"),
+            ("--repeat", "0"),
+        ],
+        ids=" ".join,
+    )
+    def test_wrong_usage_sends_nothing(self, options, sent):
+        count = len(sent.server.requests)
+        with pytest.raises(AssertionError, match=r"\(2, "):
+            sent(*options)
+        assert len(sent.server.requests) == count
+
+
+class TestWhich:
+    @pytest.fixture
+    def five(self, daemon, origin, client):
+        """A stopped daemon that has recorded GET /0, POST /1, GET /2, POST /3, GET /4."""
+        server = origin(OK)
+        hark = daemon()
+        raws = [
+            request(f"{server.url}/{i}") if i % 2 == 0 else with_length(f"{server.url}/{i}", b"x")
+            for i in range(5)
+        ]
+        hark.ids = record(hark, client, *raws)
+        hark.stop()
+        hark.server = server
+        del server.requests[:]
+        return hark
+
+    def paths(self, five):
+        return [one.target for one in five.server.requests]
+
+    def test_ids_in_the_order_given(self, five):
+        results = replay(five, five.ids[4], five.ids[0], "@-2")
+        assert self.paths(five) == ["/4", "/0", "/3"]
+        assert [one["replay_of"] for one in results] == [five.ids[4], five.ids[0], five.ids[3]]
+
+    def test_range_and_filter_keep_the_recorded_order(self, five):
+        replay(five, f"{five.ids[1]}..{five.ids[3]}", "--yes")
+        assert self.paths(five) == ["/1", "/2", "/3"]
+        replay(five, "method:GET", "not", "path:/2")
+        assert self.paths(five)[3:] == ["/0", "/4"]
+
+    def test_repeat_sends_all_of_it_again(self, five):
+        replay(five, "path:/0", "--repeat", 3)
+        assert self.paths(five) == ["/0", "/0", "/0"]
+
+    def test_a_filter_never_meets_its_own_results(self, five):
+        assert len(replay(five, "method:GET", "--repeat", 2)) == 6
+
+    def test_unsafe_requests_of_a_filter_want_yes(self, five):
+        done = five.cli("replay", "host:127.0.0.1")
+        assert done.returncode == 2 and "2 of the 5 requests" in done.stderr
+        assert "--yes" in done.stderr and not five.server.requests
+        assert len(replay(five, "host:127.0.0.1", "--yes")) == 5
+
+    def test_one_unsafe_request_is_sent(self, five):
+        replay(five, "path:/1")
+        replay(five, five.ids[1], five.ids[3])
+        assert self.paths(five) == ["/1", "/1", "/3"]
+
+    def test_nothing_matched(self, five):
+        assert five.cli("replay", "path:/nowhere").returncode == 3
+        assert five.cli("replay", "99").returncode == 3
+        assert five.cli("replay", "@-99").returncode == 3
+        assert five.cli("replay", "90..99").returncode == 3
+
+    def test_one_of_several_is_missing(self, five):
+        results = replay(five, five.ids[0], 99, status=1)
+        assert {one["replay_of"]: one["state"] for one in results} == {
+            five.ids[0]: "done", 99: "missing"
+        }
+
+    @pytest.mark.parametrize("words", [(), ("1", "host:x"), ("hots:x",)], ids=repr)
+    def test_wrong_words(self, words, five):
+        assert five.cli("replay", *words).returncode == 2
+
+    def test_rows_for_programs_and_a_summary_for_people(self, five):
+        done = five.cli("replay", "method:GET")
+        rows = [line.split("\t") for line in done.stdout.splitlines()]
+        assert [row[2:5:2] for row in rows] == [["GET", "200"]] * 3 and len(rows[0]) == 10
+        assert "sent 3 requests" in done.stderr and "200 × 3" in done.stderr
+        assert "p50" in done.stderr and "p99" in done.stderr
+
+
+class TestSkipped:
+    def test_cut_and_broken_bodies(self, daemon, origin, client):
+        server = origin(OK)
+        hark = daemon(settings=["record_bodies=10"])
+        [cut] = record(hark, client, with_length(server.url + "/cut", b"x" * 20))
+        [whole] = record(hark, client, with_length(server.url + "/whole", b"x" * 10))
+        peer = client(hark)
+        peer.send(with_length(server.url + "/broken", b"x" * 8)[:-4])
+        server.wait_requests(3)
+        peer.close()
+        broken = hark.row_of(peer)["id"]
+        results = replay(hark, cut, broken, whole)
+        results = {one["replay_of"]: one for one in results}
+        assert "10 of 20 bytes" in results[cut]["error_text"]
+        assert "4 of 8 bytes" in results[broken]["error_text"]
+        assert results[whole]["status"] == 200
+        assert len(server.requests) == 4
+
+    def test_nothing_but_skipped_is_a_failure(self, daemon, origin, client):
+        hark = daemon()
+        peer = client(hark)
+        peer.ask(b"GET http://h/ HTTP/1.1\r\nHost: a b\r\n\r\n")
+        [result] = replay(hark, hark.row_of(peer)["id"], status=1)
+        assert result["id"] is None and result["error_text"] == "it is no valid request"
+
+    def test_tunnels(self, daemon, origin, client):
+        server = origin(OK)
+        hark = daemon(settings=["intercept=off"])
+        peer = client(hark)
+        peer.send(b"CONNECT %s HTTP/1.1\r\nHost: x\r\n\r\n" % server.host.encode())
+        peer.reader.head()
+        peer.close()
+        [result] = replay(hark, hark.row_of(peer)["id"], status=1)
+        assert result["state"] == "skipped" and "tunnel" in result["error_text"]
+
+    def test_hark_itself_is_not_asked(self, daemon, origin, client):
+        hark = daemon(ui="127.0.0.1:0")
+        [loop, page] = record(
+            hark, client,
+            request(f"http://127.0.0.1:{hark.proxy_port}/"),
+            request(f"http://127.0.0.1:{hark.page_port}/"),
+        )
+        results = replay(hark, loop, page, status=1)
+        assert [one["status"] for one in results] == [508, 403]
+
+
+class TestMany:
+    def record_gets(self, hark, client, server, count):
+        peer = client(hark)
+        for i in range(count):
+            assert peer.ask(request(f"{server.url}/{i}")).status == 200
+        hark.rows_of(peer, count=count, seconds=20)
+
+    def test_concurrency(self, daemon, origin, client, ready):
+        server = origin(OK)
+        hark = daemon()
+        self.record_gets(hark, client, server, 1000)
+        ready(hark)
+        before = len(server.connections)
+        results = replay(hark, "method:GET", "--concurrency", 64, seconds=60)
+        assert len(results) == 1000 and {one["status"] for one in results} == {200}
+        assert sorted(one["replay_of"] for one in results) == sorted(
+            row["id"] for row in hark.sql("SELECT id FROM exchange WHERE source = 'proxy'")
+        )
+        assert hark.value("SELECT count(DISTINCT replay_of) FROM exchange") == 1000
+        assert 1 < len(server.connections) - before <= 64
+        assert len(server.requests) == 2000
+
+    def test_so_many_at_once_and_no_more(self, daemon, origin, client):
+        at_once, most = set(), []
+        gate = threading.Event()
+
+        def handle(conn):
+            while one := conn.read_request():
+                if gate.is_set():
+                    at_once.add(one.target)
+                    most.append(len(at_once))
+                    if len(at_once) == 4:
+                        full.set()
+                    full.wait(10 * SCALE)
+                    at_once.discard(one.target)
+                conn.send(OK)
+
+        full = threading.Event()
+        server = origin(handle)
+        hark = daemon()
+        self.record_gets(hark, client, server, 12)
+        gate.set()
+        replay(hark, "method:GET", "--concurrency", 4)
+        assert max(most) == 4
+
+    def test_two_at_once(self, daemon, origin, client):
+        server = origin(OK)
+        hark = daemon()
+        self.record_gets(hark, client, server, 50)
+        runs = [
+            threading.Thread(target=replay, args=(hark, "1..50", "--repeat", 4)) for _ in range(2)
+        ]
+        for run in runs:
+            run.start()
+        for run in runs:
+            run.join()
+        assert hark.value("SELECT count(*) FROM exchange WHERE source = 'replay'") == 400
+        assert hark.value("SELECT count(DISTINCT session_id) FROM exchange") == 3
+
+    def test_recorded_pace(self, daemon, origin, client):
+        server = origin(OK)
+        hark = daemon()
+        first, second = record(
+            hark, client, request(server.url + "/1"), request(server.url + "/2")
+        )
+        hark.stop()
+        with sqlite3.connect(hark.db) as database:
+            database.execute("UPDATE exchange SET started_us = started_us + 600000 WHERE id = ?",
+                             (second,))
+        before, after = (hark.sql("SELECT started_us FROM exchange WHERE id = ?", i)[0][0]
+                         for i in (first, second))
+        results = replay(hark, f"{first}..{second}", "--pace", "recorded", "--speed", "2x")
+        begun = [hark.wait_row("id = ?", one["id"])["started_us"] for one in results]
+        assert begun[1] - begun[0] >= (after - before) / 2 - 2000
+
+    def test_rate(self, daemon, origin, client):
+        server = origin(OK)
+        hark = daemon()
+        [old] = record(hark, client, request(server.url + "/1"))
+        results = replay(hark, old, "--repeat", 11, "--rate", "50/s")
+        begun = sorted(hark.wait_row("id = ?", one["id"])["started_us"] for one in results)
+        assert begun[-1] - begun[0] >= 10 / 50 * 1e6 - 60000
+
+
+class TestInterrupt:
+    def test_what_was_done_is_kept_and_told(self, daemon, origin, client, ready, tmp_path):
+        server = origin(OK)
+        hark = daemon()
+        [old] = record(hark, client, request(server.url + "/1"))
+        ready(hark)
+        command = [HARK, "replay", "--data-dir", hark.data_dir, old, "--repeat", 1000000]
+        with open(tmp_path / "out", "wb") as out:
+            running = subprocess.Popen(
+                list(map(str, command)), env=clean_environment(hark.home), stdout=out,
+                stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+            )
+        server.wait_requests(20)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=20 * SCALE)
+        assert running.returncode == 1, said
+        assert b"interrupted; sent " in said
+        wait_until(
+            lambda: not hark.value("SELECT count(*) FROM exchange WHERE state = 'pending'"),
+            "the last rows",
+        )
+        told = (tmp_path / "out").read_text().count("\n")
+        rows = hark.value("SELECT count(*) FROM exchange WHERE source = 'replay'")
+        assert 0 < told <= rows <= len(server.requests) - 1
+
+    def test_an_origin_that_never_answers_is_not_waited_for(self, daemon, origin, client):
+        def handle(conn):
+            while conn.read_request():
+                if len(server.requests) == 1:
+                    conn.send(OK)
+
+        server = origin(handle)
+        hark = daemon()
+        [old] = record(hark, client, request(server.url + "/1"))
+        hark.stop()
+        command = [HARK, "replay", "--json", "--data-dir", hark.data_dir, old]
+        running = subprocess.Popen(
+            list(map(str, command)), env=clean_environment(hark.home), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+        )
+        server.wait_requests(2)
+        running.send_signal(signal.SIGINT)
+        out, said = running.communicate(timeout=30 * SCALE)
+        assert running.returncode == 1, said
+        [result] = map(json.loads, out.splitlines())
+        assert result["state"] == "interrupted"
+        assert hark.wait_row("id = ?", result["id"])["state"] == "interrupted"
+
+
+class TestModes:
+    def test_nothing_is_sent_that_would_not_be_kept(self, daemon, origin, client, ready):
+        server = origin(OK)
+        hark = daemon()
+        [old] = record(hark, client, request(server.url + "/1"))
+        hark.stop()
+        words = ["--set", "mode=off"]
+        done = hark.cli("replay", old, *words)
+        assert done.returncode == 1 and "mode is off" in done.stderr
+        assert len(server.requests) == 1
