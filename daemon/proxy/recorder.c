@@ -8,6 +8,7 @@
 
 #include "hark/clock.h"
 #include "hark/mem.h"
+#include "jobs.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -18,22 +19,15 @@
 #include <string.h>
 #include <time.h>
 
-#define LINGER_US             ((int64_t)20000)
-#define BATCH_RECORDS         ((size_t)1000)
-#define BATCH_BYTES           ((size_t)4 * 1024 * 1024)
-#define CHECKPOINT_BYTES      ((int64_t)16 * 1024 * 1024)
-#define IDLE_CHECKPOINT_US    ((int64_t)1000000)
-#define RETRY_US              ((int64_t)250000)
-#define BUSY_PAUSE_US         ((int64_t)5000)
-#define STOP_PATIENCE_US      ((int64_t)10000000)
-#define RECORD_OVERHEAD_BYTES ((size_t)256)
-
-struct record_list {
-    struct record *first;
-    struct record *last;
-    size_t count;
-    size_t bytes;
-};
+#define LINGER_US          ((int64_t)20000)
+#define BATCH_RECORDS      ((size_t)1000)
+#define BATCH_BYTES        ((size_t)4 * 1024 * 1024)
+#define CHECKPOINT_BYTES   ((int64_t)16 * 1024 * 1024)
+#define IDLE_CHECKPOINT_US ((int64_t)1000000)
+#define RETRY_US           ((int64_t)250000)
+#define BUSY_PAUSE_US      ((int64_t)5000)
+#define JOB_SLICE_BYTES    ((int64_t)4 * 1024 * 1024)
+#define STOP_PATIENCE_US   ((int64_t)10000000)
 
 struct recorder {
     struct recorder_options options;
@@ -43,6 +37,7 @@ struct recorder {
     struct record_list queue;
     bool is_stopping;
     char problem[512];
+    struct jobs jobs;
 
     atomic_int_fast64_t next_id;
     atomic_size_t pending_bytes; // queued or being written
@@ -54,80 +49,10 @@ struct recorder {
     // The writer thread's own.
     int64_t unsaved_lost_exchanges, unsaved_lost_bytes;
     int64_t bytes_since_checkpoint;
+    bool is_job_held_up;  // the file was busy
     int64_t *damaged_ids; // exchanges in flight of which a part was lost
     size_t damaged_count;
 };
-
-// --- records -----------------------------------------------------------------------------------
-
-struct record *record_create(int64_t exchange_id)
-{
-    struct record *record = mem_calloc(1, sizeof(*record));
-    record->exchange_id = exchange_id;
-    return record;
-}
-
-void record_add_segment(struct record *record, struct chunk *chunk, enum body_side side,
-                        int64_t seq)
-{
-    size_t size = (record->segment_count + 1) * sizeof(record->segments[0]);
-    record->segments = mem_realloc(record->segments, size);
-    record->segments[record->segment_count++] =
-        (struct record_segment){.chunk = chunk_ref(chunk), .side = side, .seq = seq};
-}
-
-void record_add_message(struct record *record, const struct store_message *message)
-{
-    size_t size = (record->message_count + 1) * sizeof(record->messages[0]);
-    record->messages = mem_realloc(record->messages, size);
-    record->messages[record->message_count++] = *message;
-    chunk_ref(message->chunk);
-}
-
-void record_destroy(struct record *record)
-{
-    if (record == NULL)
-        return;
-    for (size_t i = 0; i < record->segment_count; i++)
-        chunk_unref(record->segments[i].chunk);
-    free(record->segments);
-    for (size_t i = 0; i < record->message_count; i++)
-        chunk_unref(record->messages[i].chunk);
-    free(record->messages);
-    row_destroy(record->row);
-    if (record->session != NULL)
-        free((char *)record->session->command);
-    free(record->session);
-    free(record);
-}
-
-static int64_t body_bytes(const struct record *record)
-{
-    int64_t bytes = 0;
-    for (size_t i = 0; i < record->segment_count; i++)
-        bytes += (int64_t)record->segments[i].chunk->length;
-    for (size_t i = 0; i < record->message_count; i++)
-        bytes += (int64_t)record->messages[i].chunk->length;
-    return bytes;
-}
-
-static size_t accounted_bytes(const struct record *record)
-{
-    size_t bytes = RECORD_OVERHEAD_BYTES + (size_t)body_bytes(record);
-    return record->row == NULL ? bytes : bytes + record->row->arena.bytes;
-}
-
-static void list_append(struct record_list *list, struct record *record)
-{
-    record->next = NULL;
-    if (list->last != NULL)
-        list->last->next = record;
-    else
-        list->first = record;
-    list->last = record;
-    list->count++;
-    list->bytes += record->bytes;
-}
 
 // --- the side of the workers -------------------------------------------------------------------
 
@@ -154,14 +79,14 @@ static bool is_batch_due(const struct recorder *recorder)
 
 void recorder_push(struct recorder *recorder, struct record *record)
 {
-    record->bytes = accounted_bytes(record);
+    record->bytes = record_accounted_bytes(record);
     size_t pending = atomic_fetch_add(&recorder->pending_bytes, record->bytes) + record->bytes;
     if (pending > recorder->options.queue_limit_bytes && !atomic_exchange(&recorder->is_full, true))
         atomic_fetch_add(&recorder->stalls, 1);
     pthread_mutex_lock(&recorder->mutex);
     bool was_due = is_batch_due(recorder);
     bool was_empty = recorder->queue.first == NULL;
-    list_append(&recorder->queue, record);
+    record_list_append(&recorder->queue, record);
     bool must_wake = was_empty || (!was_due && is_batch_due(recorder));
     pthread_mutex_unlock(&recorder->mutex);
     if (must_wake)
@@ -199,7 +124,7 @@ static void count_loss(struct recorder *recorder, const struct record *record)
 {
     if (record->session != NULL)
         return;
-    int64_t bytes = body_bytes(record);
+    int64_t bytes = record_body_bytes(record);
     atomic_fetch_add(&recorder->lost_bytes, bytes);
     recorder->unsaved_lost_bytes += bytes;
     bool is_known = take_damaged(recorder, record->exchange_id);
@@ -263,13 +188,19 @@ static bool is_stopping(struct recorder *recorder)
     return result;
 }
 
-// Waits for records, up to `wait_us` for the first. False: none came.
+static bool is_job_due(struct recorder *recorder)
+{
+    return !recorder->is_job_held_up && jobs_has_work(&recorder->jobs);
+}
+
+// Waits for records, up to `wait_us` for the first, unless a job is due. False: none came.
 static bool take_batch(struct recorder *recorder, struct record_list *batch, int64_t wait_us)
 {
     pthread_mutex_lock(&recorder->mutex);
     struct timespec until = after_us(wait_us);
     int timed_out = 0;
-    while (recorder->queue.first == NULL && !recorder->is_stopping && timed_out == 0)
+    while (recorder->queue.first == NULL && !recorder->is_stopping && !is_job_due(recorder) &&
+           timed_out == 0)
         timed_out = pthread_cond_timedwait(&recorder->wake, &recorder->mutex, &until);
     if (recorder->queue.first != NULL && !recorder->options.is_prompt) {
         until = after_us(LINGER_US);
@@ -366,7 +297,7 @@ static bool strip(struct recorder *recorder, struct record *record)
 {
     if (!record->is_final || !record->is_update || record->on_written != NULL)
         return false;
-    int64_t bytes = body_bytes(record);
+    int64_t bytes = record_body_bytes(record);
     atomic_fetch_add(&recorder->lost_bytes, bytes);
     recorder->unsaved_lost_bytes += bytes;
     record->row->body_truncated |= record->segment_count > 0;
@@ -374,7 +305,7 @@ static bool strip(struct recorder *recorder, struct record *record)
         chunk_unref(record->segments[i].chunk);
     record->segment_count = 0;
     atomic_fetch_sub(&recorder->pending_bytes, record->bytes);
-    record->bytes = accounted_bytes(record);
+    record->bytes = record_accounted_bytes(record);
     atomic_fetch_add(&recorder->pending_bytes, record->bytes);
     return true;
 }
@@ -407,11 +338,68 @@ static void shed_queue(struct recorder *recorder)
     while (next != NULL) {
         struct record *record = next;
         next = record->next;
-        list_append(strip(recorder, record) ? &kept : &shed, record);
+        record_list_append(strip(recorder, record) ? &kept : &shed, record);
     }
     put_back(recorder, &kept);
     lose(recorder, &shed);
 }
+
+// --- jobs --------------------------------------------------------------------------------------
+
+static void checkpoint(struct recorder *recorder)
+{
+    struct err err = {0};
+    int64_t wal_bytes = 0;
+    recorder->bytes_since_checkpoint = 0;
+    enum store_result result = store_writer_checkpoint(recorder->options.writer, &wal_bytes, &err);
+    if (result == STORE_OK)
+        atomic_store(&recorder->wal_bytes, wal_bytes);
+    else if (result != STORE_BUSY)
+        log_warn(recorder->options.log, "recorder", "%s", err.text);
+}
+
+static void count_written(struct recorder *recorder, int64_t bytes)
+{
+    recorder->bytes_since_checkpoint += bytes;
+    if (recorder->bytes_since_checkpoint >= CHECKPOINT_BYTES)
+        checkpoint(recorder);
+}
+
+static void work_on_jobs(struct recorder *recorder)
+{
+    if (!jobs_has_work(&recorder->jobs))
+        return;
+    enum store_step step = jobs_step(&recorder->jobs, recorder->options.writer);
+    recorder->is_job_held_up = step == STEP_BUSY;
+    if (step == STEP_MORE || step == STEP_DONE)
+        count_written(recorder, JOB_SLICE_BYTES);
+}
+
+// While the disk refuses, jobs are given the time: they may make room.
+static void pause_for_jobs(struct recorder *recorder, int64_t us)
+{
+    int64_t until_us = clock_monotonic_us() + us;
+    recorder->is_job_held_up = false;
+    while (is_job_due(recorder) && clock_monotonic_us() < until_us)
+        work_on_jobs(recorder);
+    int64_t left_us = until_us - clock_monotonic_us();
+    if (left_us > 0)
+        pause_us(left_us);
+}
+
+int recorder_run_job(struct recorder *recorder, store_step_fn step, void *ctx, struct err *err)
+{
+    struct job job = {.step = step, .ctx = ctx};
+    if (jobs_add(&recorder->jobs, &job, err) != 0)
+        return -1;
+    // The writer thread looks for jobs under this lock before it waits.
+    pthread_mutex_lock(&recorder->mutex);
+    pthread_cond_signal(&recorder->wake);
+    pthread_mutex_unlock(&recorder->mutex);
+    return jobs_wait(&recorder->jobs, &job, err);
+}
+
+// --- batches -----------------------------------------------------------------------------------
 
 enum outcome {
     WRITTEN,
@@ -448,20 +436,11 @@ static enum outcome write_patiently(struct recorder *recorder, const struct reco
         }
         if (result != STORE_BUSY)
             shed_queue(recorder);
-        pause_us(result == STORE_BUSY ? BUSY_PAUSE_US : RETRY_US);
+        if (result == STORE_BUSY)
+            pause_us(BUSY_PAUSE_US);
+        else
+            pause_for_jobs(recorder, RETRY_US);
     }
-}
-
-static void checkpoint(struct recorder *recorder)
-{
-    struct err err = {0};
-    int64_t wal_bytes = 0;
-    recorder->bytes_since_checkpoint = 0;
-    enum store_result result = store_writer_checkpoint(recorder->options.writer, &wal_bytes, &err);
-    if (result == STORE_OK)
-        atomic_store(&recorder->wal_bytes, wal_bytes);
-    else if (result != STORE_BUSY)
-        log_warn(recorder->options.log, "recorder", "%s", err.text);
 }
 
 static void account_for(struct recorder *recorder, struct record_list *batch, int64_t began_us)
@@ -474,9 +453,7 @@ static void account_for(struct recorder *recorder, struct record_list *batch, in
     release(recorder, batch);
     atomic_fetch_add(&recorder->commits, 1);
     atomic_store(&recorder->commit_last_us, clock_monotonic_us() - began_us);
-    recorder->bytes_since_checkpoint += bytes;
-    if (recorder->bytes_since_checkpoint >= CHECKPOINT_BYTES)
-        checkpoint(recorder);
+    count_written(recorder, bytes);
 }
 
 // One record that can never be written must not take the others with it.
@@ -490,7 +467,7 @@ static void write_one_by_one(struct recorder *recorder, struct record_list *batc
         struct record_list single = {0};
         struct record *record = next;
         next = record->next;
-        list_append(&single, record);
+        record_list_append(&single, record);
         int64_t began_us = clock_monotonic_us();
         if (write_patiently(recorder, &single, &refusal) == WRITTEN) {
             account_for(recorder, &single, began_us);
@@ -520,21 +497,38 @@ static void write_batch(struct recorder *recorder, struct record_list *batch)
     }
 }
 
+static int64_t idle_wait_us(struct recorder *recorder)
+{
+    if (recorder->is_job_held_up)
+        return BUSY_PAUSE_US;
+    return recorder_is_failing(recorder) ? RETRY_US : IDLE_CHECKPOINT_US;
+}
+
+// Nothing came for a while.
+static void use_idle_time(struct recorder *recorder)
+{
+    struct record_list none = {0};
+    if (recorder_is_failing(recorder))
+        write_batch(recorder, &none); // does the disk take anything again?
+    else if (recorder->bytes_since_checkpoint > 0)
+        checkpoint(recorder);
+}
+
 static void *writer_main(void *arg)
 {
     struct recorder *recorder = arg;
     struct record_list batch;
     for (;;) {
-        bool is_failing = recorder_is_failing(recorder);
-        if (take_batch(recorder, &batch, is_failing ? RETRY_US : IDLE_CHECKPOINT_US))
+        if (take_batch(recorder, &batch, idle_wait_us(recorder)))
             write_batch(recorder, &batch);
         else if (is_stopping(recorder))
-            return NULL;
-        else if (is_failing)
-            write_batch(recorder, &batch); // empty: does the disk take anything again?
-        else if (recorder->bytes_since_checkpoint > 0)
-            checkpoint(recorder);
+            break;
+        else if (!jobs_has_work(&recorder->jobs))
+            use_idle_time(recorder);
+        work_on_jobs(recorder);
     }
+    jobs_close(&recorder->jobs);
+    return NULL;
 }
 
 // --- life --------------------------------------------------------------------------------------
@@ -549,10 +543,12 @@ struct recorder *recorder_create(const struct recorder_options *options, struct 
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&recorder->wake, &attributes);
+    jobs_init(&recorder->jobs);
     pthread_condattr_destroy(&attributes);
     int error = pthread_create(&recorder->thread, NULL, writer_main, recorder);
     if (error != 0) {
         err_set(err, "recorder: start the writer thread: %s", strerror(error));
+        jobs_fini(&recorder->jobs);
         pthread_cond_destroy(&recorder->wake);
         pthread_mutex_destroy(&recorder->mutex);
         free(recorder);
@@ -572,6 +568,7 @@ void recorder_destroy(struct recorder *recorder)
     pthread_cond_signal(&recorder->wake);
     pthread_join(recorder->thread, NULL);
     assert(recorder->queue.first == NULL);
+    jobs_fini(&recorder->jobs);
     pthread_cond_destroy(&recorder->wake);
     pthread_mutex_destroy(&recorder->mutex);
     free(recorder->damaged_ids);

@@ -470,6 +470,11 @@ static void close_sessions(struct server *server)
     }
 }
 
+int server_run_job(struct server *server, store_step_fn step, void *ctx, struct err *err)
+{
+    return recorder_run_job(server->recorder, step, ctx, err);
+}
+
 // --- reload, drain, stop -----------------------------------------------------------------------
 
 void server_reload(struct server *server, struct config *config)

@@ -47,7 +47,7 @@ static void note_damage(struct store_writer *writer)
     sqlite3_free(sql);
 }
 
-static enum store_result fail(struct store_writer *writer, int code, const char *action,
+enum store_result writer_fail(struct store_writer *writer, int code, const char *action,
                               struct err *err)
 {
     sql_fail(err, writer->db, action, writer->path);
@@ -57,12 +57,13 @@ static enum store_result fail(struct store_writer *writer, int code, const char 
     return result_of(code);
 }
 
-static enum store_result run(struct store_writer *writer, enum writer_statement which,
+enum store_result writer_run(struct store_writer *writer, enum writer_statement which,
                              const char *action, struct err *err)
 {
     sqlite3_stmt *statement = writer->statements[which];
     int code = sqlite3_step(statement);
-    enum store_result result = code == SQLITE_DONE ? STORE_OK : fail(writer, code, action, err);
+    enum store_result result =
+        code == SQLITE_DONE ? STORE_OK : writer_fail(writer, code, action, err);
     sqlite3_reset(statement);
     return result;
 }
@@ -116,6 +117,27 @@ int writer_prepare(struct store_writer *writer, struct err *err)
             " next_exchange_id) VALUES (?1, ?2, ?3, ?4, (SELECT version FROM session WHERE id = ?6),"
             " ?5, (SELECT pid FROM session WHERE id = ?6), 1)"
             " ON CONFLICT (id) DO UPDATE SET ended_us = ?3, state = ?4",
+        [STATEMENT_IS_REMOVABLE] =
+            "SELECT 1 FROM exchange WHERE id = ?1 AND state <> 'pending'"
+            " AND NOT EXISTS (SELECT 1 FROM note WHERE exchange_id = ?1 AND is_mark = 1)",
+        [STATEMENT_REMOVE_BODIES] =
+            "DELETE FROM body WHERE rowid IN (SELECT rowid FROM body"
+            " WHERE exchange_id = ?1 ORDER BY side DESC, seq DESC LIMIT ?2)",
+        [STATEMENT_REMOVE_MESSAGES] = "DELETE FROM message WHERE rowid IN (SELECT rowid FROM"
+                                      " message WHERE exchange_id = ?1 ORDER BY seq DESC LIMIT ?2)",
+        [STATEMENT_REMOVE_NOTES] = "DELETE FROM note WHERE exchange_id = ?1",
+        [STATEMENT_REMOVE_ROW] = "DELETE FROM exchange WHERE id = ?1",
+        [STATEMENT_CUT_ROW] = "UPDATE exchange SET body_truncated = 1 WHERE id = ?1",
+        [STATEMENT_KEEP_IDS] = "UPDATE session SET next_exchange_id = max(next_exchange_id, ?1)"
+                               " WHERE id = ?2",
+        [STATEMENT_COUNT_PAGES] =
+            "SELECT page_count - freelist_count, freelist_count, page_size"
+            " FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
+        [STATEMENT_HAS_ROW] = "SELECT 1 FROM exchange WHERE id = ?1",
+        [STATEMENT_REMOVE_NOTES_OF_KIND] =
+            "DELETE FROM note WHERE exchange_id = ?1 AND is_mark = ?2",
+        [STATEMENT_INSERT_NOTE] = "INSERT INTO note (exchange_id, is_mark, created_us, text)"
+                                  " VALUES (?1, ?2, ?3, ?4)",
     };
     int result = 0;
     for (size_t i = 0; result == 0 && i < STATEMENT_COUNT; i++)
@@ -290,12 +312,12 @@ static void bind_row(struct store_writer *writer, enum writer_statement which,
 
 enum store_result store_writer_begin(struct store_writer *writer, struct err *err)
 {
-    return run(writer, STATEMENT_BEGIN, "write to", err);
+    return writer_run(writer, STATEMENT_BEGIN, "write to", err);
 }
 
 enum store_result store_writer_commit(struct store_writer *writer, struct err *err)
 {
-    return run(writer, STATEMENT_COMMIT, "commit to", err);
+    return writer_run(writer, STATEMENT_COMMIT, "commit to", err);
 }
 
 void store_writer_rollback(struct store_writer *writer)
@@ -308,7 +330,7 @@ static enum store_result put_new_row(struct store_writer *writer, const struct e
                                      struct err *err)
 {
     bind_row(writer, STATEMENT_INSERT_ROW, row);
-    enum store_result result = run(writer, STATEMENT_INSERT_ROW, "write to", err);
+    enum store_result result = writer_run(writer, STATEMENT_INSERT_ROW, "write to", err);
     if (result == STORE_OK && row->id >= writer->next_id)
         writer->next_id = row->id + 1;
     return result;
@@ -321,7 +343,7 @@ enum store_result store_writer_put_row(struct store_writer *writer, const struct
     if (!is_update)
         return put_new_row(writer, row, err);
     bind_row(writer, STATEMENT_UPDATE_ROW, row);
-    enum store_result result = run(writer, STATEMENT_UPDATE_ROW, "write to", err);
+    enum store_result result = writer_run(writer, STATEMENT_UPDATE_ROW, "write to", err);
     // The row may have gone down with a transaction that a full disk rolled back.
     if (result == STORE_OK && sqlite3_changes(writer->db) == 0)
         return put_new_row(writer, row, err);
@@ -353,7 +375,7 @@ enum store_result store_writer_put_body(struct store_writer *writer, int64_t exc
     sqlite3_bind_int64(statement, 3, seq);
     sqlite3_bind_int64(statement, 4, chunk->at_us);
     bind_data(statement, 5, chunk);
-    return run(writer, STATEMENT_INSERT_BODY, "write to", err);
+    return writer_run(writer, STATEMENT_INSERT_BODY, "write to", err);
 }
 
 enum store_result store_writer_put_message(struct store_writer *writer, int64_t exchange_id,
@@ -369,7 +391,7 @@ enum store_result store_writer_put_message(struct store_writer *writer, int64_t 
     sqlite3_bind_int(statement, 5, message->opcode);
     sqlite3_bind_int(statement, 6, message->is_compressed);
     bind_data(statement, 7, message->chunk);
-    return run(writer, STATEMENT_INSERT_MESSAGE, "write to", err);
+    return writer_run(writer, STATEMENT_INSERT_MESSAGE, "write to", err);
 }
 
 enum store_result store_writer_put_loss(struct store_writer *writer, int64_t exchanges,
@@ -380,7 +402,7 @@ enum store_result store_writer_put_loss(struct store_writer *writer, int64_t exc
     sqlite3_bind_int64(statement, 1, exchanges);
     sqlite3_bind_int64(statement, 2, bytes);
     sqlite3_bind_int64(statement, 3, writer->session_id);
-    return run(writer, STATEMENT_ADD_LOSS, "write to", err);
+    return writer_run(writer, STATEMENT_ADD_LOSS, "write to", err);
 }
 
 enum store_result store_writer_put_session(struct store_writer *writer,
@@ -396,7 +418,7 @@ enum store_result store_writer_put_session(struct store_writer *writer,
     sqlite3_bind_text(statement, 4, has_ended ? "ended" : "running", -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 5, session->command, -1, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 6, writer->session_id);
-    return run(writer, STATEMENT_PUT_SESSION, "write to", err);
+    return writer_run(writer, STATEMENT_PUT_SESSION, "write to", err);
 }
 
 // --- checkpoint ---------------------------------------------------------------------------------
@@ -433,5 +455,5 @@ enum store_result store_writer_checkpoint(struct store_writer *writer, int64_t *
             code = SQLITE_OK;
     }
     *wal_bytes = wal_size(writer);
-    return code == SQLITE_OK ? STORE_OK : fail(writer, code, "checkpoint", err);
+    return code == SQLITE_OK ? STORE_OK : writer_fail(writer, code, "checkpoint", err);
 }

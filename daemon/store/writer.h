@@ -26,6 +26,17 @@ enum writer_statement {
     STATEMENT_INSERT_MESSAGE,
     STATEMENT_ADD_LOSS,
     STATEMENT_PUT_SESSION,
+    STATEMENT_IS_REMOVABLE,
+    STATEMENT_REMOVE_BODIES,
+    STATEMENT_REMOVE_MESSAGES,
+    STATEMENT_REMOVE_NOTES,
+    STATEMENT_REMOVE_ROW,
+    STATEMENT_CUT_ROW,
+    STATEMENT_KEEP_IDS,
+    STATEMENT_COUNT_PAGES,
+    STATEMENT_HAS_ROW,
+    STATEMENT_REMOVE_NOTES_OF_KIND,
+    STATEMENT_INSERT_NOTE,
     STATEMENT_COUNT
 };
 
@@ -48,5 +59,12 @@ struct store_writer {
 // Prepares all statements; fails on a file whose tables are not what they should be.
 int writer_prepare(struct store_writer *writer, struct err *err);
 void writer_finalize(struct store_writer *writer);
+
+// Runs a statement that gives no rows.
+enum store_result writer_run(struct store_writer *writer, enum writer_statement which,
+                             const char *action, struct err *err);
+// What a failed call of SQLite means; rolls back.
+enum store_result writer_fail(struct store_writer *writer, int code, const char *action,
+                              struct err *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include "hark/config.h"
 #include "hark/err.h"
 #include "hark/log.h"
+#include "hark/store_job.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,6 +48,10 @@ int server_open_session(struct server *server, const char *command, struct serve
                         struct err *err);
 // Closes its address; exchanges in flight go on. An id that is not open is an error.
 int server_close_session(struct server *server, int64_t id, struct err *err);
+
+// Runs a job on the recording between the traffic's batches, and waits for it. Thread: any that may
+// wait.
+int server_run_job(struct server *server, store_step_fn step, void *ctx, struct err *err);
 
 // The certificate of the authority as PEM; NULL with intercept = off. The server's.
 const char *server_authority_pem(const struct server *server);

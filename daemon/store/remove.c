@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+// Removing exchanges on the writer's thread, a few milliseconds at a time.
+//
+// A large body takes several slices. It goes from its end and its row is marked as cut before the
+// first commit, so that at any moment what is in the file is true. The ids of what is removed are
+// not given out again: the session remembers the highest.
+#include "hark/clock.h"
+#include "hark/store_prune.h"
+#include "writer.h"
+
+#include <assert.h>
+
+#define SLICE_US     ((int64_t)8000)
+#define SLICE_PAGES  512 // that a vacuum may move: 4 MiB
+#define VACUUM_PAGES 64
+#define PIECE_ROWS   16 // of bodies, up to 256 KiB each, between two looks at the clock
+#define SLICE_PIECES 8
+
+struct pages {
+    int64_t used;
+    int64_t free;
+    int64_t bytes; // of one
+};
+
+static enum store_result count_pages(struct store_writer *writer, struct pages *pages,
+                                     struct err *err)
+{
+    sqlite3_stmt *statement = writer->statements[STATEMENT_COUNT_PAGES];
+    int code = sqlite3_step(statement);
+    enum store_result result = STORE_OK;
+    if (code == SQLITE_ROW) {
+        pages->used = sqlite3_column_int64(statement, 0);
+        pages->free = sqlite3_column_int64(statement, 1);
+        pages->bytes = sqlite3_column_int64(statement, 2);
+    } else {
+        result = writer_fail(writer, code, "look at", err);
+    }
+    sqlite3_reset(statement);
+    return result;
+}
+
+// --- one exchange --------------------------------------------------------------------------------
+
+static enum store_result find_removable(struct store_writer *writer, int64_t id, bool *is_removable,
+                                        struct err *err)
+{
+    sqlite3_stmt *statement = writer->statements[STATEMENT_IS_REMOVABLE];
+    sqlite3_bind_int64(statement, 1, id);
+    int code = sqlite3_step(statement);
+    enum store_result result = STORE_OK;
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        result = writer_fail(writer, code, "look at", err);
+    *is_removable = code == SQLITE_ROW;
+    sqlite3_reset(statement);
+    return result;
+}
+
+static enum store_result remove_where(struct store_writer *writer, enum writer_statement which,
+                                      int64_t id, struct err *err)
+{
+    sqlite3_bind_int64(writer->statements[which], 1, id);
+    return writer_run(writer, which, "delete from", err);
+}
+
+// Removes rows from the end until there are none left or the time is over.
+static enum store_result remove_pieces(struct store_writer *writer, enum writer_statement which,
+                                       int64_t id, int64_t until_us, bool *is_gone, struct err *err)
+{
+    sqlite3_bind_int64(writer->statements[which], 2, PIECE_ROWS);
+    enum store_result result;
+    int pieces = 0;
+    do {
+        result = remove_where(writer, which, id, err);
+        *is_gone = result == STORE_OK && sqlite3_changes(writer->db) < PIECE_ROWS;
+    } while (result == STORE_OK && !*is_gone && ++pieces < SLICE_PIECES &&
+             clock_monotonic_us() < until_us);
+    return result;
+}
+
+static enum store_result remove_exchange(struct store_writer *writer, int64_t id, int64_t until_us,
+                                         bool *is_gone, struct err *err)
+{
+    enum store_result result =
+        remove_pieces(writer, STATEMENT_REMOVE_BODIES, id, until_us, is_gone, err);
+    if (result == STORE_OK && *is_gone)
+        result = remove_pieces(writer, STATEMENT_REMOVE_MESSAGES, id, until_us, is_gone, err);
+    if (result == STORE_OK && !*is_gone)
+        return remove_where(writer, STATEMENT_CUT_ROW, id, err);
+    if (result == STORE_OK)
+        result = remove_where(writer, STATEMENT_REMOVE_NOTES, id, err);
+    if (result == STORE_OK)
+        result = remove_where(writer, STATEMENT_REMOVE_ROW, id, err);
+    return result;
+}
+
+// --- a slice -------------------------------------------------------------------------------------
+
+// One exchange or a part of it.
+static enum store_result remove_next(struct store_removal *removal, struct store_writer *writer,
+                                     int64_t until_us, struct err *err)
+{
+    int64_t id = removal->ids[removal->next];
+    bool is_removable;
+    bool is_gone = true;
+    enum store_result result = find_removable(writer, id, &is_removable, err);
+    if (result == STORE_OK && is_removable)
+        result = remove_exchange(writer, id, until_us, &is_gone, err);
+    if (result != STORE_OK || !is_gone)
+        return result;
+    removal->next++;
+    removal->exchanges += is_removable;
+    return STORE_OK;
+}
+
+static enum store_result look_whether_enough(struct store_removal *removal,
+                                             struct store_writer *writer, struct err *err)
+{
+    struct pages pages = {0};
+    if (removal->keep_bytes == STORE_PRUNE_NO_LIMIT)
+        return STORE_OK;
+    enum store_result result = count_pages(writer, &pages, err);
+    removal->is_enough = result == STORE_OK && pages.used * pages.bytes <= removal->keep_bytes;
+    return result;
+}
+
+static enum store_result keep_ids(struct store_writer *writer, int64_t last_id, struct err *err)
+{
+    sqlite3_stmt *statement = writer->statements[STATEMENT_KEEP_IDS];
+    sqlite3_bind_int64(statement, 1, last_id + 1);
+    sqlite3_bind_int64(statement, 2, writer->session_id);
+    return writer_run(writer, STATEMENT_KEEP_IDS, "write to", err);
+}
+
+static enum store_result remove_slice(struct store_removal *removal, struct store_writer *writer,
+                                      struct err *err)
+{
+    struct pages before = {0};
+    struct pages after = {0};
+    int64_t until_us = clock_monotonic_us() + SLICE_US;
+    int64_t last_id = 0;
+    enum store_result result = count_pages(writer, &before, err);
+    if (result == STORE_OK)
+        result = look_whether_enough(removal, writer, err);
+    while (result == STORE_OK && !removal->is_enough && removal->next < removal->count) {
+        size_t index = removal->next;
+        last_id = removal->ids[index];
+        result = remove_next(removal, writer, until_us, err);
+        if (result == STORE_OK)
+            result = look_whether_enough(removal, writer, err);
+        if (removal->next == index || clock_monotonic_us() >= until_us)
+            break;
+    }
+    if (result == STORE_OK)
+        result = keep_ids(writer, last_id, err);
+    if (result == STORE_OK)
+        result = count_pages(writer, &after, err);
+    if (result == STORE_OK)
+        result = store_writer_commit(writer, err);
+    if (result == STORE_OK)
+        removal->bytes += (before.used - after.used) * before.bytes;
+    return result;
+}
+
+enum store_step store_remove_step(void *ctx, struct store_writer *writer, struct err *err)
+{
+    struct store_removal *removal = ctx;
+    const struct store_removal before = *removal;
+    enum store_result result = store_writer_begin(writer, err);
+    if (result == STORE_OK)
+        result = remove_slice(removal, writer, err);
+    if (result != STORE_OK) {
+        *removal = before; // it was rolled back
+        return store_step_after(result);
+    }
+    bool is_done = removal->is_enough || removal->next == removal->count;
+    return is_done ? STEP_DONE : STEP_MORE;
+}
+
+// --- giving back ---------------------------------------------------------------------------------
+
+static enum store_result vacuum_slice(struct store_writer *writer, struct pages *pages,
+                                      struct err *err)
+{
+    int64_t until_us = clock_monotonic_us() + SLICE_US;
+    char sql[64];
+    sqlite3_snprintf(sizeof(sql), sql, "PRAGMA incremental_vacuum(%d)", VACUUM_PAGES);
+    enum store_result result = count_pages(writer, pages, err);
+    for (int moved = 0; result == STORE_OK && pages->free > 0 && moved < SLICE_PAGES &&
+                        clock_monotonic_us() < until_us;
+         moved += VACUUM_PAGES) {
+        int code = sqlite3_exec(writer->db, sql, NULL, NULL, NULL);
+        if (code != SQLITE_OK)
+            return writer_fail(writer, code, "give back space of", err);
+        result = count_pages(writer, pages, err);
+    }
+    return result == STORE_OK ? store_writer_commit(writer, err) : result;
+}
+
+// The file itself shrinks when the WAL is moved into it.
+static enum store_step end_vacuum(struct store_writer *writer, struct err *err)
+{
+    int64_t wal_bytes;
+    enum store_result result = store_writer_checkpoint(writer, &wal_bytes, err);
+    return result == STORE_OK || result == STORE_BUSY ? STEP_DONE : STEP_FAILED;
+}
+
+enum store_step store_vacuum_step(void *ctx, struct store_writer *writer, struct err *err)
+{
+    struct store_vacuum *vacuum = ctx;
+    struct pages pages = {0};
+    enum store_result result = store_writer_begin(writer, err);
+    if (result == STORE_OK)
+        result = vacuum_slice(writer, &pages, err);
+    if (result != STORE_OK)
+        return store_step_after(result);
+    vacuum->free_bytes = pages.free * pages.bytes;
+    if (pages.free == 0)
+        return end_vacuum(writer, err);
+    return --vacuum->slices_left > 0 ? STEP_MORE : STEP_DONE;
+}
