@@ -89,6 +89,7 @@ extern const struct command command_run;
 extern const struct command command_env;
 extern const struct command command_ls;
 extern const struct command command_show;
+extern const struct command command_diff;
 extern const struct command command_sql;
 extern const struct command command_replay;
 extern const struct command command_export;
