@@ -3,9 +3,9 @@
 // keytool makes.
 #include "client_files.h"
 
-#include "embedded.h"
 #include "file.h"
 #include "hark/authority.h"
+#include "hark/embedded.h"
 #include "java_store.h"
 
 #include <assert.h>
@@ -109,9 +109,8 @@ static int make_wgetrc(const struct client_files *files, struct err *err)
 
 static int write_embedded(const char *name, const char *folder, struct err *err)
 {
-    const struct embedded_file *file = embedded_files;
-    while (strcmp(file->name, name) != 0)
-        file++;
+    const struct embedded_file *file = embedded_find(embedded_shims, name);
+    assert(file != NULL);
     struct buffer data = {0};
     buffer_append(&data, file->data, file->length);
     char *path = mem_printf("%s/%s", folder, name);

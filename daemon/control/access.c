@@ -158,7 +158,7 @@ static bool is_for_us(const struct access *access, const struct request *request
 static bool is_let_in(const struct access *access, const struct route *route,
                       const struct request *request, struct reply *reply)
 {
-    if (route->access != ROUTE_OPEN && !has_token(access, request)) {
+    if (route->access != ROUTE_OPEN && !request->is_authorised) {
         refuse_without_token(access, reply);
         return false;
     }
@@ -171,14 +171,15 @@ static bool is_let_in(const struct access *access, const struct route *route,
 }
 
 const struct route *access_find_route(const struct access *access, bool is_tcp, const char *path,
-                                      const struct request *request, struct reply *reply)
+                                      struct request *request, struct reply *reply)
 {
+    request->is_authorised = !is_tcp || has_token(access, request);
     if (is_tcp && !is_for_us(access, request, reply))
         return NULL;
     const struct route *route = route_find(request->method, path);
     // Which methods a path knows is no secret; which paths there are not, is one.
     const char *methods = route ? NULL : route_methods(path, &reply->arena);
-    if (!route && !methods && is_tcp && !has_token(access, request)) {
+    if (!route && !methods && !request->is_authorised) {
         refuse_without_token(access, reply);
         return NULL;
     }

@@ -20,9 +20,9 @@ struct access {
     const char *address;  // of the page
 };
 
-// The route that answers the request; NULL with the answer in the reply if none is to be reached.
-// `path` is decoded.
+// The route that answers the request, whose `is_authorised` is set; NULL with the answer in the
+// reply if none is to be reached. `path` is decoded.
 const struct route *access_find_route(const struct access *access, bool is_tcp, const char *path,
-                                      const struct request *request, struct reply *reply);
+                                      struct request *request, struct reply *reply);
 
 #endif

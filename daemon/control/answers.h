@@ -16,6 +16,11 @@ route_fn health_answer_status;
 route_fn sessions_answer_open;
 route_fn sessions_answer_close;
 
+// --- page.c --------------------------------------------------------------------------------------
+route_fn page_answer_root;
+route_fn page_answer_welcome_style;
+route_fn page_answer_file;
+
 // --- exchanges.c ---------------------------------------------------------------------------------
 route_fn exchanges_answer_list;
 route_fn exchanges_answer_one;
@@ -29,9 +34,6 @@ route_fn messages_answer_list;
 
 // --- export_routes.c -----------------------------------------------------------------------------
 route_fn export_answer;
-
-// --- import_route.c ------------------------------------------------------------------------------
-route_fn import_answer;
 // --- replay_routes.c -----------------------------------------------------------------------------
 route_fn replay_answer;
 

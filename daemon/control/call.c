@@ -116,9 +116,9 @@ static const char *policy_text(enum reply_policy policy)
 {
     switch (policy) {
     case POLICY_PAGE:
-        return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-               "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; "
-               "form-action 'none'; frame-ancestors 'none'";
+        return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+               "connect-src 'self'; font-src 'none'; base-uri 'none'; form-action 'none'; "
+               "frame-ancestors 'none'";
     case POLICY_RECORD:
         return "default-src 'none'; sandbox; frame-ancestors 'none'";
     case POLICY_NONE:

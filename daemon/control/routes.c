@@ -7,10 +7,14 @@
 #include <string.h>
 
 static const struct route routes[] = {
-    {"GET", "/", ROUTE_OPEN, WORK_NOW, CONTENT_NONE, "token", health_answer_root},
+    {"GET", "/", ROUTE_OPEN, WORK_NOW, CONTENT_NONE, "token filter id tab compare",
+     page_answer_root},
     {"GET", "/livez", ROUTE_OPEN, WORK_NOW, CONTENT_NONE, NULL, health_answer_livez},
     {"GET", "/readyz", ROUTE_OPEN, WORK_NOW, CONTENT_NONE, NULL, health_answer_readyz},
     {"GET", "/metrics", ROUTE_OPEN, WORK_NOW, CONTENT_NONE, NULL, health_answer_metrics},
+
+    {"GET", "/welcome.css", ROUTE_OPEN, WORK_NOW, CONTENT_NONE, NULL, page_answer_welcome_style},
+    {"GET", "/page/*", ROUTE_TOKEN, WORK_NOW, CONTENT_NONE, NULL, page_answer_file},
 
     {"GET", "/api/v1/exchanges", ROUTE_TOKEN, WORK_QUICK, CONTENT_NONE, "filter limit before after",
      exchanges_answer_list},
@@ -24,8 +28,6 @@ static const struct route routes[] = {
      "raw offset limit", bodies_answer_response},
     {"GET", "/api/v1/export", ROUTE_TOKEN, WORK_LONG, CONTENT_NONE, "format filter include_secrets",
      export_answer},
-    {"POST", "/api/v1/import", ROUTE_TOKEN, WORK_LONG, CONTENT_FILE, "name skip_invalid",
-     import_answer},
     {"POST", "/api/v1/replay", ROUTE_TOKEN, WORK_LONG, CONTENT_SMALL, NULL, replay_answer},
     {"POST", "/api/v1/sessions", ROUTE_SOCKET, WORK_NOW, CONTENT_SMALL, NULL, sessions_answer_open},
     {"DELETE", "/api/v1/sessions/*", ROUTE_SOCKET, WORK_NOW, CONTENT_NONE, NULL,

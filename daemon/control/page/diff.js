@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// Two exchanges beside each other: what the second has otherwise than the first.
+import { askJson } from "./api.js";
+import { h, problem, replace } from "./dom.js";
+import { count } from "./format.js";
+
+function shown(value) {
+  if (value === null || value === undefined) return h("span", { class: "quiet" }, "none");
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function place(difference) {
+  const name = difference.path ?? difference.name;
+  return [h("span", { class: "d-where" }, difference.where || ""),
+    name !== undefined && name !== null && name !== "" ? ` ${name}` : ""];
+}
+
+function table(differences, a, b) {
+  return h("table", { class: "diff" },
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "What"),
+      h("th", { scope: "col" }, `#${a}`), h("th", { scope: "col" }, `#${b}`))),
+    h("tbody", {}, differences.map((one) => h("tr", { class: `d-${one.kind || "changed"}` },
+      h("th", { scope: "row" }, place(one)),
+      h("td", { class: "d-old" }, shown(one.old)),
+      h("td", { class: "d-new" }, shown(one.new))))));
+}
+
+async function load(box, a, b, signal) {
+  try {
+    const { same, differences } = await askJson("diff", { a, b }, { signal });
+    if (same) replace(box, h("p", { class: "nothing" }, "Both are the same"));
+    else replace(box, h("p", { class: "note" }, count(differences.length, "difference", "differences")),
+      table(differences, a, b));
+  } catch (error) {
+    if (error.name !== "AbortError") replace(box, problem(error, () => load(box, a, b, signal)));
+  }
+}
+
+export function diffView({ exchange, compare, signal }) {
+  const box = h("div", {}, h("p", { class: "nothing" }, "Comparing…"));
+  load(box, compare, exchange.id, signal);
+  return box;
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// The event stream: rows as they come, told once a frame, and the connection's state. The browser
+// connects again by itself after a break; after a refusal it is asked why, and tried again later.
+import { apiUrl, askJson } from "./api.js";
+
+const RETRY_MS = [500, 1000, 2000, 5000];
+
+export class Live extends EventTarget {
+  constructor() {
+    super();
+    this.source = null;
+    this.rows = [];
+    this.failures = 0;
+    this.timer = 0;
+  }
+
+  start(filter) {
+    this.stop();
+    this.filter = filter;
+    this.connect();
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    this.source?.close();
+    this.source = null;
+    this.rows = [];
+  }
+
+  connect() {
+    clearTimeout(this.timer);
+    const source = new EventSource(apiUrl("events", { filter: this.filter, pending: 1 }));
+    this.source = source;
+    source.addEventListener("open", () => {
+      this.failures = 0;
+      this.tell("open");
+    });
+    source.addEventListener("exchange", (event) => this.collect(JSON.parse(event.data)));
+    source.addEventListener("error", () => this.onError(source));
+  }
+
+  collect(row) {
+    if (this.rows.length === 0) requestAnimationFrame(() => this.flush());
+    this.rows.push(row);
+  }
+
+  flush() {
+    const rows = this.rows;
+    this.rows = [];
+    if (rows.length > 0) this.tell("rows", rows);
+  }
+
+  async onError(source) {
+    if (source !== this.source) return;
+    source.close();
+    const delay = RETRY_MS[Math.min(this.failures, RETRY_MS.length - 1)];
+    this.failures += 1;
+    const error = await askJson("status").then(() => null, (failure) => failure);
+    if (source !== this.source) return;
+    // One break that is over at once is nothing to speak of.
+    if (error || this.failures > 1) this.tell("lost", error);
+    this.timer = setTimeout(() => this.connect(), delay);
+  }
+
+  // At once, for somebody who does not want to wait.
+  retry() {
+    if (this.source?.readyState === EventSource.CLOSED) this.connect();
+  }
+
+  tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
