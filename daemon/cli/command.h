@@ -89,12 +89,13 @@ extern const struct command command_run;
 extern const struct command command_env;
 extern const struct command command_ls;
 extern const struct command command_show;
+extern const struct command command_diff;
 extern const struct command command_sql;
 extern const struct command command_replay;
 extern const struct command command_export;
-extern const struct command command_import;
 extern const struct command command_ca;
 extern const struct command command_status;
+extern const struct command command_ui;
 extern const struct command command_version;
 
 extern const struct command *const command_table[]; // ended by NULL

@@ -116,9 +116,13 @@ static bool is_default_port(const char *scheme, int port)
 static void append_authority(const struct exchange_row *row, struct buffer *out)
 {
     bool is_ipv6 = strchr(row->host, ':') != NULL;
-    if (row->scheme != NULL)
-        buffer_printf(out, "%s://", row->scheme);
-    buffer_printf(out, is_ipv6 ? "[%s]" : "%s", row->host);
+    if (row->scheme != NULL) {
+        buffer_append_text(out, row->scheme);
+        buffer_append_text(out, "://");
+    }
+    buffer_append_text(out, is_ipv6 ? "[" : "");
+    buffer_append_text(out, row->host);
+    buffer_append_text(out, is_ipv6 ? "]" : "");
     if (row->port != 0 && !is_default_port(row->scheme, row->port))
         buffer_printf(out, ":%d", row->port);
 }
@@ -129,6 +133,8 @@ void row_append_url(const struct exchange_row *row, struct buffer *out)
         append_authority(row, out);
     if (row->path != NULL && strcmp(row->path, "*") != 0)
         buffer_append_text(out, row->path);
-    if (row->query != NULL)
-        buffer_printf(out, "?%s", row->query);
+    if (row->query != NULL) {
+        buffer_append_char(out, '?');
+        buffer_append_text(out, row->query);
+    }
 }

@@ -29,8 +29,10 @@ enum flow_end {
 struct flow {
     struct body_search *owner;
     struct body_needle *needle;
-    const char *content_type; // NULL: none that matters
-    const char *charset;      // NULL: to be found out from the first bytes
+    const struct body_place *place;
+    const char *charset;      // NULL: what headers or first bytes say
+    const char *content_type; // NULL: unknown
+    struct arena arena;       // what is known of the headers
     struct decoder *decoder;
     struct charset_reader *reader;
     bool has_begun;
@@ -123,16 +125,47 @@ static int feed(struct flow *flow, const void *data, size_t length)
     return decoder_write(flow->decoder, data, length, on_decoded, flow, &ignored);
 }
 
+static void read_fields(struct flow *flow, const char *json)
+{
+    struct fields fields = {0};
+    struct err ignored = {0};
+    if (json == NULL || fields_from_json(&fields, &flow->arena, json, &ignored) != 0)
+        return;
+    const struct field *type = fields_find(&fields, "Content-Type");
+    const char *coding = content_encoding(&fields, &flow->arena);
+    flow->content_type = type == NULL ? NULL : type->value;
+    flow->decoder = coding == NULL ? NULL : decoder_create(coding, &ignored);
+}
+
+// Most bodies need no look at the headers: SQLite's TEXT is UTF-8, and a response says in its row
+// whether it is coded.
+static void begin_flow(struct flow *flow, int type)
+{
+    const struct body_place *place = flow->place;
+    flow->has_begun = type == SQLITE_TEXT && flow->needle->is_ascii && place->coding == NULL;
+    if (flow->has_begun && place->side == BODY_RESPONSE)
+        return;
+    sqlite3_stmt *statement = flow->owner->headers[place->side];
+    sqlite3_bind_int64(statement, 1, place->exchange_id);
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        read_fields(flow, (const char *)sqlite3_column_text(statement, 0));
+    sqlite3_reset(statement);
+    flow->has_begun = flow->has_begun && flow->decoder == NULL;
+}
+
 // Reads the body to its end or to the text; `end` gets what ended the flow: 0 for its end.
-static int run_flow(struct flow *flow, const struct body_place *place, int *end)
+static int run_flow(struct flow *flow, int *end)
 {
     sqlite3_stmt *statement = flow->owner->segments;
     text_search_restart(flow->needle->search);
-    sqlite3_bind_int64(statement, 1, place->exchange_id);
-    sqlite3_bind_text(statement, 2, schema_side_name(place->side), -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 1, flow->place->exchange_id);
+    sqlite3_bind_text(statement, 2, schema_side_name(flow->place->side), -1, SQLITE_STATIC);
     *end = 0;
     int code = SQLITE_ROW;
-    while (*end == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+    for (bool is_first = true; *end == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW;
+         is_first = false) {
+        if (is_first)
+            begin_flow(flow, sqlite3_column_type(statement, 0));
         const void *data = sqlite3_column_blob(statement, 0);
         *end = feed(flow, data, (size_t)sqlite3_column_bytes(statement, 0));
     }
@@ -140,63 +173,23 @@ static int run_flow(struct flow *flow, const struct body_place *place, int *end)
         *end = charset_reader_finish(flow->reader, on_text, flow);
     bool has_failed = code != SQLITE_ROW && code != SQLITE_DONE;
     sqlite3_reset(statement);
+    charset_reader_destroy(flow->reader);
+    decoder_destroy(flow->decoder);
+    arena_fini(&flow->arena);
     return has_failed ? code : SQLITE_OK;
-}
-
-// --- one side -----------------------------------------------------------------------------------
-
-// Does a field of the headers name a set other than UTF-8? Then they are worth reading.
-static bool names_other_charset(const char *headers)
-{
-    static const char key[] = "charset=";
-    for (const char *at = headers; (at = strcasestr(at, key)) != NULL;) {
-        at += strlen(key);
-        at += strspn(at, "\\\"");
-        if (strncasecmp(at, "utf-8", strlen("utf-8")) != 0)
-            return true;
-    }
-    return false;
-}
-
-static void read_headers(struct flow *flow, const struct body_place *place, const char **coding,
-                         struct arena *arena)
-{
-    bool is_worth_it = place->headers != NULL && (names_other_charset(place->headers) ||
-                                                  strcasestr(place->headers, "content-encoding"));
-    *coding = place->coding;
-    struct fields fields = {0};
-    struct err ignored = {0};
-    if (!is_worth_it || fields_from_json(&fields, arena, place->headers, &ignored) != 0)
-        return;
-    const struct field *type = fields_find(&fields, "Content-Type");
-    flow->content_type = type == NULL ? NULL : type->value;
-    *coding = content_encoding(&fields, arena);
 }
 
 static int search_body(struct body_search *search, const struct body_place *place,
                        struct body_needle *needle, int *end)
 {
-    struct arena arena = {0};
-    struct err ignored = {0};
-    struct flow flow = {.owner = search, .needle = needle};
-    const char *coding;
-    read_headers(&flow, place, &coding, &arena);
-    flow.decoder = coding == NULL ? NULL : decoder_create(coding, &ignored);
-    int code = run_flow(&flow, place, end);
-
+    struct flow flow = {.owner = search, .needle = needle, .place = place};
+    int code = run_flow(&flow, end);
     // As it is shown: what is not UTF-8 and names no set is Latin-1.
-    bool is_latin1 = !needle->is_ascii && !flow.has_charset && flow.utf8.is_broken;
-    charset_reader_destroy(flow.reader);
-    decoder_destroy(flow.decoder);
-    if (code == SQLITE_OK && *end <= 0 && is_latin1) {
-        struct flow again = {.owner = search, .needle = needle, .charset = "ISO-8859-1"};
-        again.decoder = coding == NULL ? NULL : decoder_create(coding, &ignored);
-        code = run_flow(&again, place, end);
-        charset_reader_destroy(again.reader);
-        decoder_destroy(again.decoder);
-    }
-    arena_fini(&arena);
-    return code;
+    if (code != SQLITE_OK || *end > 0 || flow.has_charset || !flow.utf8.is_broken)
+        return code;
+    struct flow again = {
+        .owner = search, .needle = needle, .place = place, .charset = "ISO-8859-1"};
+    return run_flow(&again, end);
 }
 
 // --- WebSocket messages -------------------------------------------------------------------------
@@ -272,24 +265,37 @@ static int search_messages(struct body_search *search, const struct body_place *
 
 // --- entry --------------------------------------------------------------------------------------
 
+static int prepare_one(struct body_search *search, const char *sql, sqlite3_stmt **statement)
+{
+    if (*statement != NULL)
+        return SQLITE_OK;
+    return sqlite3_prepare_v3(search->db, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
+}
+
 static int prepare(struct body_search *search)
 {
-    static const char segments[] = "SELECT data FROM body WHERE exchange_id = ? AND side = ?"
-                                   " ORDER BY seq";
-    static const char messages[] = "SELECT opcode, is_compressed, data FROM message"
-                                   " WHERE exchange_id = ? AND direction = ? ORDER BY seq";
+    const struct {
+        const char *sql;
+        sqlite3_stmt **statement;
+    } wanted[] = {
+        {"SELECT data FROM body WHERE exchange_id = ? AND side = ? ORDER BY seq",
+         &search->segments},
+        {"SELECT opcode, is_compressed, data FROM message WHERE exchange_id = ? AND direction = ?"
+         " ORDER BY seq",
+         &search->messages},
+        {"SELECT request_headers FROM exchange WHERE id = ?", &search->headers[BODY_REQUEST]},
+        {"SELECT response_headers FROM exchange WHERE id = ?", &search->headers[BODY_RESPONSE]},
+    };
     int code = SQLITE_OK;
-    if (search->segments == NULL)
-        code = sqlite3_prepare_v3(search->db, segments, -1, SQLITE_PREPARE_PERSISTENT,
-                                  &search->segments, NULL);
-    if (code == SQLITE_OK && search->messages == NULL)
-        code = sqlite3_prepare_v3(search->db, messages, -1, SQLITE_PREPARE_PERSISTENT,
-                                  &search->messages, NULL);
+    for (size_t i = 0; code == SQLITE_OK && i < sizeof(wanted) / sizeof(wanted[0]); i++)
+        code = prepare_one(search, wanted[i].sql, wanted[i].statement);
     return code;
 }
 
 void body_search_fini(struct body_search *search)
 {
+    sqlite3_finalize(search->headers[BODY_REQUEST]);
+    sqlite3_finalize(search->headers[BODY_RESPONSE]);
     sqlite3_finalize(search->segments);
     sqlite3_finalize(search->messages);
 }

@@ -20,20 +20,20 @@ struct body_needle {
 struct body_needle *body_needle_create(const char *text, size_t length);
 void body_needle_destroy(void *needle); // takes NULL
 
-// One side of an exchange. All texts may be NULL.
+// One side of an exchange.
 struct body_place {
     int64_t exchange_id;
     enum body_side side;
     bool is_websocket;
-    const char *coding;  // Content-Encoding, if it is known without the headers
-    const char *headers; // JSON
+    const char *coding; // Content-Encoding of a response
 };
 
 // The statements that read bodies of one connection. Owner: who declared it, zero-initialised but
 // for `db` and `watch`. Thread: that of the connection.
 struct body_search {
     sqlite3 *db;
-    struct watch *watch; // NULL: nobody interrupts
+    struct watch *watch;      // NULL: nobody interrupts
+    sqlite3_stmt *headers[2]; // by body_side
     sqlite3_stmt *segments;
     sqlite3_stmt *messages;
 };

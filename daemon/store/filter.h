@@ -13,8 +13,6 @@
 
 #include <sqlite3.h>
 
-struct body_search;
-
 enum filter_field {
     FIELD_ID,
     FIELD_STARTED,
@@ -122,9 +120,5 @@ void filter_append_sql(const struct filter *filter, struct buffer *sql);
 // Binds its parameters, the first of them to number `first`; returns the number after the last.
 // The filter must live as long as the statement.
 int filter_bind(const struct filter *filter, sqlite3_stmt *statement, int first);
-
-// Makes the functions that conditions call known to a connection; they end with it.
-int filter_functions_add(sqlite3 *db, struct body_search *bodies, const char *path,
-                         struct err *err);
 
 #endif

@@ -175,7 +175,7 @@ static struct filter_node *key_path(struct filter *filter, const char *value, st
 static struct filter_node *key_url(struct filter *filter, const char *value, struct err *err)
 {
     (void)err;
-    return add_contains(filter, FIELD_URL, value);
+    return add_test(filter, FIELD_URL, TEST_HAS, value);
 }
 
 static struct filter_node *key_type(struct filter *filter, const char *value, struct err *err)
@@ -365,7 +365,7 @@ static const struct key {
 
 struct filter_node *filter_bare_word(struct filter *filter, const char *text)
 {
-    return add_contains(filter, FIELD_URL, text);
+    return add_test(filter, FIELD_URL, TEST_HAS, text);
 }
 
 static void explain_unknown(const char *key, const char *value, struct err *err)

@@ -17,7 +17,7 @@ enum cost {
     COST_COLUMN,  // a comparison
     COST_PATTERN, // a short text is gone through
     COST_URL,     // it is made first
-    COST_HEADERS, // JSON is read
+    COST_HEADERS, // JSON is gone through
     COST_BODY,    // bodies are read
 };
 
@@ -29,7 +29,7 @@ struct field_sql {
 // Most requests have no body; one that goes on may have more than its row says.
 #define BODY_OF(side, coding)                                       \
     "(" side "_size IS NOT 0 OR state <> 'done' OR kind <> 'http')" \
-    " AND hark_body('" side "', ?, id, kind, " coding ", " side "_headers)"
+    " AND hark_body('" side "', ?, id, kind, " coding ")"
 
 static const struct field_sql field_sqls[] = {
     [FIELD_ID] = {"id", COST_KEY},
@@ -46,7 +46,7 @@ static const struct field_sql field_sqls[] = {
     [FIELD_CLIENT] = {"client_addr", COST_COLUMN},
     [FIELD_PATH] = {"path", COST_COLUMN},
     [FIELD_TYPE] = {"response_type", COST_COLUMN},
-    [FIELD_URL] = {schema_url_sql, COST_URL},
+    [FIELD_URL] = {"hark_url(?, scheme, host, port, path, query)", COST_URL},
     [FIELD_HEADERS] = {"hark_header(?, ?, request_headers, response_headers, request_trailers,"
                        " response_trailers)",
                        COST_HEADERS},

@@ -26,6 +26,8 @@
 
 // So few ids of a range of time are worth looking at one by one.
 #define FEW_IDS 20000
+// So many can be counted in the index in some 20 ms.
+#define MANY_IDS 200000
 
 // Ids that match, in the order they were found.
 struct id_list {
@@ -245,19 +247,22 @@ static int show_as_found(struct listing *listing, int64_t limit, struct err *err
     return result;
 }
 
-// The least and the greatest of up to `limit` ids in a range of time.
-static int find_id_bounds(struct listing *listing, const struct filter_bounds *bounds,
+// The least and the greatest of the ids in a range of time, or of `limit` of them (0: all).
+static int find_id_bounds(struct listing *listing, int64_t since_us, int64_t until_us,
                           int64_t limit, struct id_bounds *found, struct err *err)
 {
+    static const char all[] =
+        "SELECT min(id), max(id), count(*) FROM exchange WHERE started_us BETWEEN ? AND ?";
+    static const char few[] = "SELECT min(id), max(id), count(*) FROM (SELECT id FROM exchange"
+                              " WHERE started_us BETWEEN ? AND ? LIMIT ?)";
     sqlite3_stmt *statement = NULL;
-    if (sql_prepare(listing->reader->db,
-                    "SELECT min(id), max(id), count(*) FROM (SELECT id FROM exchange"
-                    " WHERE started_us BETWEEN ? AND ? LIMIT ?)",
-                    &statement, listing->reader->path, err) != 0)
+    if (sql_prepare(listing->reader->db, limit > 0 ? few : all, &statement, listing->reader->path,
+                    err) != 0)
         return -1;
-    sqlite3_bind_int64(statement, 1, bounds->since_us);
-    sqlite3_bind_int64(statement, 2, bounds->until_us);
-    sqlite3_bind_int64(statement, 3, limit);
+    sqlite3_bind_int64(statement, 1, since_us);
+    sqlite3_bind_int64(statement, 2, until_us);
+    if (limit > 0)
+        sqlite3_bind_int64(statement, 3, limit);
     int result = 0;
     if (sqlite3_step(statement) == SQLITE_ROW)
         *found = (struct id_bounds){.min = sqlite3_column_int64(statement, 0),
@@ -269,6 +274,20 @@ static int find_id_bounds(struct listing *listing, const struct filter_bounds *b
     return result;
 }
 
+// Takes off the ids after a time, if they are the last ones without a gap: then there is no need
+// to look at those before it, which may be many.
+static int cut_newer(struct listing *listing, int64_t until_us, bool *is_cut, struct err *err)
+{
+    struct id_bounds newer = {0};
+    if (find_id_bounds(listing, until_us + 1, INT64_MAX, MANY_IDS, &newer, err) != 0)
+        return -1;
+    *is_cut = newer.count < MANY_IDS && newer.count > 0 && newer.max >= listing->high &&
+              newer.count == newer.max - newer.min + 1;
+    if (*is_cut)
+        narrow(listing, INT64_MIN, newer.min - 1);
+    return 0;
+}
+
 // Ids follow the time, but for imports and clocks that are set back. So the index on the time
 // tells where ids of a range of time begin and end. Where the range is open towards the end that
 // is looked at first, the matches are near it if they are many.
@@ -277,10 +296,15 @@ static int narrow_to_time(struct listing *listing, const struct filter_bounds *b
 {
     bool is_open =
         listing->is_backwards ? bounds->until_us == INT64_MAX : bounds->since_us == INT64_MIN;
-    struct id_bounds found = {0};
-    if (find_id_bounds(listing, bounds, is_open ? FEW_IDS : INT64_MAX, &found, err) != 0)
+    bool is_cut = false;
+    if (listing->is_backwards && bounds->since_us == INT64_MIN &&
+        cut_newer(listing, bounds->until_us, &is_cut, err) != 0)
         return -1;
-    if (is_open && found.count == FEW_IDS)
+    struct id_bounds found = {0};
+    int64_t limit = is_open || is_cut ? FEW_IDS : 0;
+    if (find_id_bounds(listing, bounds->since_us, bounds->until_us, limit, &found, err) != 0)
+        return -1;
+    if (limit > 0 && found.count == limit)
         return 0;
     narrow(listing, found.count == 0 ? INT64_MAX : found.min, found.max);
     return 0;

@@ -6,7 +6,6 @@
 #include "reader.h"
 
 #include "columns.h"
-#include "filter.h"
 #include "schema.h"
 #include "sql.h"
 
@@ -98,8 +97,7 @@ static int connect_file(struct store_reader *reader, struct err *err)
     if (sql_exec(reader->db, "PRAGMA query_only = ON; PRAGMA mmap_size = 0", "set up", reader->path,
                  err) != 0)
         return -1;
-    reader->bodies = (struct body_search){.db = reader->db, .watch = &reader->watch};
-    return filter_functions_add(reader->db, &reader->bodies, reader->path, err);
+    return filter_functions_add(&reader->functions, reader->db, &reader->watch, reader->path, err);
 }
 
 struct store_reader *store_reader_open(const char *path, struct err *err)
@@ -122,7 +120,7 @@ void store_reader_close(struct store_reader *reader)
     sqlite3_finalize(reader->get_wide);
     sqlite3_finalize(reader->get_segment);
     sqlite3_finalize(reader->get_message);
-    body_search_fini(&reader->bodies);
+    filter_functions_fini(&reader->functions);
     sqlite3_close(reader->db);
     free(reader->path);
     free(reader);

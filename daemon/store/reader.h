@@ -3,7 +3,7 @@
 #ifndef HARK_STORE_READER_PRIVATE_H
 #define HARK_STORE_READER_PRIVATE_H
 
-#include "body_search.h"
+#include "filter_functions.h"
 #include "hark/store_reader.h"
 #include "watch.h"
 
@@ -19,7 +19,7 @@ struct store_reader {
     sqlite3_stmt *get_segment;
     sqlite3_stmt *get_message;
     struct watch watch;
-    struct body_search bodies;
+    struct filter_functions functions;
 };
 
 // Prepares `*statement` unless it is.

@@ -190,9 +190,12 @@ static const char *const version_2[] = {
 #define TEXT_OF(number)      TEXT_OF_VALUE(number)
 #define TEXT_OF_VALUE(value) #value
 
-// What people look for among many: by id, and with all that the filters of these conditions
-// compare, so that the table itself is not read. Its parts are written as filters write them.
+// What people look for among many, by id, and with all that these filters compare, so that the
+// table itself is not read: a host with a method, and what is not an ordinary answer. The parts of
+// the second one's condition are written as filters write them.
 static const char *const version_3[] = {
+    "DROP INDEX exchange_host",
+    "CREATE INDEX exchange_host ON exchange (host, id, method)",
     "CREATE INDEX exchange_notable ON exchange (id, status, state, kind, source, error)\n"
     "  WHERE status >= " TEXT_OF(
         SCHEMA_NOTABLE_STATUS) "\n"
@@ -209,8 +212,6 @@ const struct migration schema_migrations[] = {
 };
 
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
-
-const char schema_url_sql[] = URL;
 
 int schema_version(void)
 {

@@ -26,9 +26,6 @@ extern const size_t schema_migration_count;
 // The version that the last step leads to.
 int schema_version(void);
 
-// The URL of an exchange as an expression, the same as in the view `traffic`.
-extern const char schema_url_sql[];
-
 // The value of the column `side`.
 const char *schema_side_name(enum body_side side);
 

@@ -15,24 +15,33 @@ static inline int filter_fixture_on_row(void *ctx, size_t count, const char *con
     return 0;
 }
 
-// The ids that match, joined by spaces.
-static inline void assert_filter(struct fixture *fixture, const char *text, const char *expected)
+static inline void assert_filter_lists(struct fixture *fixture, const char *text,
+                                       const struct store_list_options *options,
+                                       const char *expected)
 {
     struct err err = {0};
     struct buffer ids = {0};
-    struct filter *filter = filter_create(&text, 1, &err);
-    if (filter == NULL)
-        fail_msg("%s", err.text);
     struct store_reader *reader = fixture_reader(fixture);
-    const struct store_list_options options = {.filter = filter};
-    if (store_list_traffic(reader, &options, NULL, filter_fixture_on_row, &ids, &err) != 0)
+    if (store_list_traffic(reader, options, NULL, filter_fixture_on_row, &ids, &err) != 0)
         fail_msg("%s\n%s", err.text, text);
     const char *found = ids.length == 0 ? "" : ids.data;
     if (strcmp(found, expected) != 0)
         fail_msg("%s matches %s and not %s", text, found, expected);
     store_reader_close(reader);
-    filter_destroy(filter);
     buffer_fini(&ids);
+}
+
+// The ids that match, joined by spaces, looked for from both ends.
+static inline void assert_filter(struct fixture *fixture, const char *text, const char *expected)
+{
+    struct err err = {0};
+    struct filter *filter = filter_create(&text, 1, &err);
+    if (filter == NULL)
+        fail_msg("%s", err.text);
+    assert_filter_lists(fixture, text, &(struct store_list_options){.filter = filter}, expected);
+    assert_filter_lists(fixture, text,
+                        &(struct store_list_options){.filter = filter, .limit = 1000}, expected);
+    filter_destroy(filter);
 }
 
 static inline void assert_filter_mistake(const char *text, const char *message)
