@@ -381,3 +381,13 @@ char *config_db_path(const struct config *config, const char *data_dir)
 {
     return config->db != NULL ? mem_strdup(config->db) : mem_printf("%s/hark.db", data_dir);
 }
+
+bool config_plays_back(const struct config *config)
+{
+    return config->mode == CONFIG_MODE_PLAYBACK || config->mode == CONFIG_MODE_PLAYBACK_OR_RECORD;
+}
+
+bool config_is_read_only(const struct config *config)
+{
+    return config->mode == CONFIG_MODE_PLAYBACK && !config->playback_record;
+}

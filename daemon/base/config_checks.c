@@ -127,6 +127,22 @@ static const char *skip_scheme(const char *text, const char *const *schemes)
     return NULL;
 }
 
+int config_check_playback_match(const char *text, struct err *err)
+{
+    static const char *const words[] = {"method", "scheme", "host", "port",
+                                        "path",   "query",  "body", "headers"};
+    static const char header[] = "header:";
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(text, words[i]) == 0)
+            return 0;
+    if (strncmp(text, header, strlen(header)) == 0 && text[strlen(header)] != '\0')
+        return config_check_field_name(text + strlen(header), err);
+    return err_set(err,
+                   "\"%s\" is not method, scheme, host, port, path, query, body, headers or "
+                   "header:NAME",
+                   text);
+}
+
 int config_check_proxy_url(const char *text, struct err *err)
 {
     static const char *const schemes[] = {"http://",   "https://",   "socks4://", "socks4a://",

@@ -26,9 +26,6 @@ static const char *const playback_pace_words[] = {"fast", "recorded", NULL};
 static const char *const log_level_words[] = {"error", "warn", "info", "debug", NULL};
 static const char *const log_format_words[] = {"text", "json", NULL};
 
-static const char *const playback_match_words[] = {"method", "scheme", "host", "port",
-                                                   "path",   "query",  "body", NULL};
-
 #define FIELD(name)        .offset = offsetof(struct config, name)
 #define RANGE(least, most) .min = (least), .max = (most)
 
@@ -85,12 +82,17 @@ const struct config_option config_options[] = {
      .is_fixed = true},
 
     {"playback_match", CONFIG_TYPE_LIST, FIELD(playback_match),
-     "method scheme host port path query body", playback_match_words},
-    {"playback_ignore_query", CONFIG_TYPE_LIST, FIELD(playback_ignore_query), ""},
+     "method scheme host port path query body", .check = config_check_playback_match,
+     .is_fixed = true},
+    {"playback_ignore_query", CONFIG_TYPE_LIST, FIELD(playback_ignore_query), "",
+     .is_fixed = true},
     {"playback_ignore_headers", CONFIG_TYPE_LIST, FIELD(playback_ignore_headers), "",
-     .check = config_check_field_name},
+     .check = config_check_field_name, .is_fixed = true},
+    {"playback_filter", CONFIG_TYPE_TEXT, FIELD(playback_filter), "", .is_fixed = true},
     {"playback_miss", CONFIG_TYPE_WORD, FIELD(playback_miss), "error", playback_miss_words},
     {"playback_pace", CONFIG_TYPE_WORD, FIELD(playback_pace), "fast", playback_pace_words},
+    {"playback_record", CONFIG_TYPE_BOOL, FIELD(playback_record), "off", bool_words,
+     .is_fixed = true},
 
     {"log_level", CONFIG_TYPE_WORD, FIELD(log_level), "info", log_level_words},
     {"log_format", CONFIG_TYPE_WORD, FIELD(log_format), "text", log_format_words,

@@ -100,8 +100,12 @@ static void collect_sets(const struct invocation *invocation, struct arena *aren
         const char *name = one->option->name;
         if (strcmp(name, "set") == 0)
             sets[sources->set_count++] = one->value;
-        else if (strcmp(name, "listen") == 0 || strcmp(name, "ui") == 0 || strcmp(name, "db") == 0)
+        else if (strcmp(name, "listen") == 0 || strcmp(name, "ui") == 0 ||
+                 strcmp(name, "db") == 0 || strcmp(name, "mode") == 0)
             sets[sources->set_count++] = arena_printf(arena, "%s=%s", name, one->value);
+        else if (strcmp(name, "session") == 0)
+            sets[sources->set_count++] =
+                arena_printf(arena, "playback_filter=session:%s", one->value);
     }
     sources->sets = sets;
 }

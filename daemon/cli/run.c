@@ -176,6 +176,9 @@ static const struct command_option options[] = {
     {"listen", 0, "ADDR:PORT", "the daemon's proxy address (default: a free port)"},
     {"ui", 0, "ADDR:PORT", "the daemon's page and API, or \"off\" (default: a free\nport)"},
     {"db", 0, "FILE", "record to this file\n(default: hark.db in the data folder)"},
+    {"mode", 0, "MODE",
+     "record, playback (answer from the recording, send\nnothing), playback-or-record, or off"},
+    {"session", 0, "N", "in playback only this session's exchanges answer"},
     {"set", 0, "KEY=VALUE", "set any key of the configuration (repeatable)"},
     {NULL, 0, NULL, NULL},
 };

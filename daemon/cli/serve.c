@@ -62,14 +62,22 @@ void serve_raise_descriptor_limit(struct log *log)
                  (unsigned long)limit.rlim_max);
 }
 
+static int check_filter(const struct config *config, const char *key, const char *text,
+                        struct err *err)
+{
+    if (!text)
+        return 0;
+    struct filter *filter = filter_create(&text, 1, err);
+    filter_destroy(filter);
+    return filter ? 0 : err_prefix(err, "%s: %s", config_origin(config, key), key);
+}
+
 // What a configuration says in the filter language, which its own floor does not know.
 static int check_filters(const struct config *config, struct err *err)
 {
-    if (!config->ignore)
-        return 0;
-    struct filter *filter = filter_create(&config->ignore, 1, err);
-    filter_destroy(filter);
-    return filter ? 0 : err_prefix(err, "%s: ignore", config_origin(config, "ignore"));
+    if (check_filter(config, "ignore", config->ignore, err) < 0)
+        return -1;
+    return check_filter(config, "playback_filter", config->playback_filter, err);
 }
 
 static int start(struct daemon *daemon, struct err *err)
@@ -84,7 +92,7 @@ static int start(struct daemon *daemon, struct err *err)
         &(struct control_options){
             .data_dir = invocation->data_dir,
             .ui_address = config->ui,
-            .must_record = config->mode != CONFIG_MODE_OFF,
+            .must_record = config->mode != CONFIG_MODE_OFF && !config_is_read_only(config),
         },
         err);
     if (!daemon->control)
@@ -269,6 +277,9 @@ static const struct command_option options[] = {
     {"ui", 0, "ADDR:PORT",
      "serve the page and the API here, or \"off\"\n(default: 127.0.0.1:4276)"},
     {"db", 0, "FILE", "record to this file\n(default: hark.db in the data folder)"},
+    {"mode", 0, "MODE",
+     "record, playback (answer from the recording, send\nnothing), playback-or-record, or off"},
+    {"session", 0, "N", "in playback only this session's exchanges answer"},
     {"set", 0, "KEY=VALUE", "set any key of the configuration (repeatable)"},
     {"check-config", 0, NULL, "say whether the configuration is good, and exit"},
     {NULL, 0, NULL, NULL},
@@ -290,6 +301,7 @@ const struct command command_serve = {
             "Examples:\n"
             "  hark serve\n"
             "  hark serve --listen 127.0.0.1:0 --ui off --db /tmp/try.db\n"
+            "  hark serve --mode playback --db tests/fixtures/api.db\n"
             "  hark serve --set durability=commit --set keep_bytes=2G\n",
     .options = options,
     .needs = NEEDS_CONFIG,

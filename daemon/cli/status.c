@@ -84,6 +84,15 @@ static void print_traffic(const json_t *status)
                   integer_of(status, "exchanges_total"), integer_of(status, "exchanges_in_flight"));
     print_line("exchanges", &line);
 
+    int64_t played_back = integer_of(status, "played_back");
+    int64_t misses = integer_of(status, "playback_misses");
+    if (played_back > 0 || misses > 0) {
+        buffer_clear(&line);
+        buffer_printf(&line, "%" PRId64 " answered from the recording, %" PRId64 " not in it",
+                      played_back, misses);
+        print_line("playback", &line);
+    }
+
     buffer_clear(&line);
     buffer_printf(&line, "%" PRId64 " open, %" PRId64 " workers", integer_of(status, "connections"),
                   integer_of(status, "workers"));

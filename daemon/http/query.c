@@ -93,3 +93,32 @@ const char *query_set(struct arena *arena, const char *query, const char *name, 
     buffer_fini(&out);
     return result;
 }
+
+static void append_decoded(struct buffer *out, const char *text, size_t length)
+{
+    const char *end = text + length;
+    while (text < end)
+        buffer_append_char(out, (char)decode(&text, end));
+}
+
+void query_parse(struct fields *parameters, struct arena *arena, const char *query)
+{
+    struct buffer name = {0};
+    struct buffer value = {0};
+    const char *at = query;
+    while (at != NULL && *at != '\0') {
+        size_t length = strcspn(at, "&");
+        size_t name_length = strcspn(at, "&=");
+        size_t value_at = name_length < length ? name_length + 1 : length;
+        buffer_clear(&name);
+        buffer_clear(&value);
+        append_decoded(&name, at, name_length);
+        append_decoded(&value, at + value_at, length - value_at);
+        if (length > 0)
+            fields_add(parameters, arena, name.length > 0 ? name.data : "", name.length,
+                       value.length > 0 ? value.data : "", value.length);
+        at = at[length] == '&' ? at + length + 1 : NULL;
+    }
+    buffer_fini(&name);
+    buffer_fini(&value);
+}

@@ -7,6 +7,7 @@
 #include "hark/clock.h"
 #include "hark/mem.h"
 #include "local.h"
+#include "playback.h"
 #include "replay_request.h"
 #include "routing.h"
 
@@ -91,7 +92,8 @@ struct exchange *exchange_create(struct worker *worker, const char *client_addr,
     exchange->config = worker->config;
     exchange->started_us = clock_monotonic_us();
     exchange->active_us = exchange->started_us;
-    exchange->journal.is_off = worker->config->mode == CONFIG_MODE_OFF;
+    exchange->journal.is_off =
+        worker->config->mode == CONFIG_MODE_OFF || config_is_read_only(worker->config);
     exchange->row = row_create();
     exchange->row->id = recorder_next_id(worker->recorder);
     exchange->row->session_id = session_id;
@@ -168,6 +170,8 @@ static void finish_when_due(struct exchange *exchange)
     exchange->row->request_size = exchange->upload.total_bytes;
     exchange->row->response_size = exchange->download.total_bytes;
     exchange->row->duration_us = exchange->ended_us - exchange->started_us;
+    if (exchange->playback_head != 0)
+        playback_learn(exchange);
     journal_finish(exchange);
 }
 
@@ -410,6 +414,13 @@ void exchange_detach_source(struct exchange *exchange)
     // Whoever still uploads does so for the recording alone.
     flow_drop_reader(&exchange->upload);
     worker_mark_ready(exchange->worker, exchange);
+}
+
+void exchange_give_up_source(struct exchange *exchange)
+{
+    exchange->source_ops = NULL;
+    exchange->source = NULL;
+    exchange->upload.hold_bytes = 0;
 }
 
 static void abort_source(struct exchange *exchange)

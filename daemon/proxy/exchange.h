@@ -57,6 +57,8 @@ enum leg_state {
 struct source_ops {
     void (*more_request)(void *source); // request bytes, or the request's end, can be taken
     void (*more_room)(void *source);    // the response flow has room again
+    // May be NULL. Time has passed; returns when to be called again, monotonic.
+    int64_t (*tick)(void *source, int64_t now_us);
     void (*detach)(void *source);
 };
 
@@ -97,8 +99,9 @@ struct exchange {
     struct upstream *upstream;           // of its client's connection; NULL: everybody's
     const struct source_ops *source_ops; // NULL: no source (yet, or any more)
     void *source;
-    bool source_paused; // a source was told there is no room
-    bool is_start_held; // no source yet, since the recorder's queue is full
+    bool source_paused;     // a source was told there is no room
+    uint64_t playback_head; // what finds its answer once it is recorded; 0: nothing is to
+    bool is_start_held;     // no source yet, since the recorder's queue is full
 
     struct replay_request *replay; // where the request comes from; NULL: from a client
     struct upgrade *upgrade;       // NULL: this is HTTP, or still is
@@ -163,6 +166,8 @@ void exchange_response_end(struct exchange *exchange);
 // hark instead, later the answer is cut.
 void exchange_response_fail(struct exchange *exchange, int status, const char *code,
                             const char *text);
+// The source lets another one take its place, to which the request is still to be given.
+void exchange_give_up_source(struct exchange *exchange);
 // The source ended by itself; it will not be called any more.
 void exchange_detach_source(struct exchange *exchange);
 

@@ -102,5 +102,7 @@ int64_t exchange_tick(struct exchange *exchange, int64_t now_us)
         due_us = earlier(due_us, now_us + EARLY_ANSWER_US);
         worker_mark_ready(exchange->worker, exchange);
     }
+    if (exchange->source_ops != NULL && exchange->source_ops->tick != NULL)
+        due_us = earlier(due_us, exchange->source_ops->tick(exchange->source, now_us));
     return earlier(due_us, check_timeouts(exchange, now_us));
 }

@@ -158,6 +158,20 @@ size_t flow_read(struct flow *flow, void *buffer, size_t size)
     return copied;
 }
 
+size_t flow_peek(const struct flow *flow, size_t offset, const void **data)
+{
+    size_t at = flow->read_offset + offset;
+    const struct chunk *chunk = flow->first;
+    while (chunk != NULL && at >= chunk->length) {
+        at -= chunk->length;
+        chunk = chunk->next;
+    }
+    if (chunk == NULL)
+        return 0;
+    *data = chunk->data + at;
+    return chunk->length - at;
+}
+
 struct chunk *flow_take_whole(struct flow *flow)
 {
     struct chunk *chunk = flow->first;
@@ -172,7 +186,7 @@ struct chunk *flow_take_whole(struct flow *flow)
 
 bool flow_is_full(const struct flow *flow)
 {
-    return flow->unread_bytes >= FLOW_HIGH_BYTES;
+    return flow->unread_bytes >= FLOW_HIGH_BYTES && flow->unread_bytes >= flow->hold_bytes;
 }
 
 bool flow_has_room(const struct flow *flow)

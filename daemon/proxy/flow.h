@@ -35,6 +35,7 @@ struct flow {
     struct chunk *last;
     size_t read_offset; // of `first`
     size_t unread_bytes;
+    size_t hold_bytes;  // the source pauses above this, if it is more than the high mark
     bool has_no_reader; // the peer takes nothing any more: bytes are only recorded
 
     struct chunk *open; // the one being filled
@@ -56,6 +57,8 @@ void flow_drop_reader(struct flow *flow);
 
 // Copies out up to `size` bytes and lets them go.
 size_t flow_read(struct flow *flow, void *buffer, size_t size);
+// The bytes that stand `offset` behind the next to be read, as many as lie together; 0: none yet.
+size_t flow_peek(const struct flow *flow, size_t offset, const void **data);
 // The whole of an ended flow as one sealed chunk with a reference for the caller, if it is that
 // (nothing read yet, one chunk); else NULL. The flow is then read to its end.
 struct chunk *flow_take_whole(struct flow *flow);

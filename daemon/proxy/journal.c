@@ -44,8 +44,19 @@ static void push_copy_of_row(struct exchange *exchange)
 void journal_begin(struct exchange *exchange)
 {
     struct journal *journal = &exchange->journal;
-    if (!journal->is_off && !journal->is_begun && journal->final == FINAL_NOT_SENT)
+    if (!journal->is_off && !journal->is_undecided && !journal->is_begun &&
+        journal->final == FINAL_NOT_SENT)
         push_copy_of_row(exchange);
+}
+
+void journal_forget(struct exchange *exchange)
+{
+    struct journal *journal = &exchange->journal;
+    journal->is_undecided = false;
+    if (journal->is_begun)
+        return;
+    journal_fini(journal);
+    journal->is_off = true;
 }
 
 void journal_update(struct exchange *exchange)

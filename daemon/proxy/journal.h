@@ -26,6 +26,7 @@ enum journal_final {
 
 struct journal {
     bool is_off;         // mode = off, or nothing to keep
+    bool is_undecided;   // whether anything is kept; nothing is written until it is
     bool is_begun;       // a row has gone to the recorder
     struct record *held; // segments kept back until it is begun; NULL: none
     int64_t next_seq[2]; // by body_side
@@ -42,6 +43,8 @@ void journal_add_message(struct exchange *exchange, enum body_side side,
                          const struct websocket_part *part);
 // Writes the row as it stands, if that has not been done: it lasts longer.
 void journal_begin(struct exchange *exchange);
+// It is not to be recorded, which was undecided.
+void journal_forget(struct exchange *exchange);
 // Writes the row again, after something in it changed that people wait to see.
 void journal_update(struct exchange *exchange);
 // Writes the final row. With a durability that waits, the row is lent to the recorder until

@@ -32,6 +32,9 @@ static const struct hint hints[] = {
     {"bad-request", ROW_STATE_DONE, "The request is not valid; nothing was sent to the server."},
     {"loop", ROW_STATE_DONE, "The request was sent back to hark itself; nothing was forwarded."},
     {"forbidden", ROW_STATE_DONE, "This address is not reachable through the proxy."},
+    {"playback-miss", ROW_STATE_DONE,
+     "Record it first (mode = record or playback-or-record), or say with playback_match,\n"
+     "playback_ignore_query or playback_ignore_headers what does not count."},
     {"not-recording", ROW_STATE_DONE,
      "With this durability nothing is forwarded that cannot be recorded; see hark status."},
     {"not-supported", ROW_STATE_DONE, "This version of hark does not do that."},
@@ -115,7 +118,8 @@ void local_append_error_page(const struct exchange *exchange, const char *code, 
     buffer_printf(page, "hark: %s: %s\n\n%s %s\n", code, text, row->method, url.data);
     if (hint != NULL)
         buffer_printf(page, "%s\n", hint->try_this);
-    buffer_printf(page, "Look at it with: hark show %" PRId64 "\n", row->id);
+    if (!exchange->journal.is_off)
+        buffer_printf(page, "Look at it with: hark show %" PRId64 "\n", row->id);
     buffer_fini(&url);
 }
 

@@ -79,6 +79,10 @@ static bool is_batch_due(const struct recorder *recorder)
 
 void recorder_push(struct recorder *recorder, struct record *record)
 {
+    if (recorder->options.writer == NULL) {
+        record_destroy(record);
+        return;
+    }
     record->bytes = record_accounted_bytes(record);
     size_t pending = atomic_fetch_add(&recorder->pending_bytes, record->bytes) + record->bytes;
     if (pending > recorder->options.queue_limit_bytes && !atomic_exchange(&recorder->is_full, true))
@@ -389,6 +393,8 @@ static void pause_for_jobs(struct recorder *recorder, int64_t us)
 
 int recorder_run_job(struct recorder *recorder, store_step_fn step, void *ctx, struct err *err)
 {
+    if (recorder->options.writer == NULL)
+        return err_set(err, "the recording is only read: the mode is playback");
     struct job job = {.step = step, .ctx = ctx};
     if (jobs_add(&recorder->jobs, &job, err) != 0)
         return -1;
@@ -537,7 +543,9 @@ struct recorder *recorder_create(const struct recorder_options *options, struct 
 {
     struct recorder *recorder = mem_calloc(1, sizeof(*recorder));
     recorder->options = *options;
-    atomic_init(&recorder->next_id, store_writer_next_id(options->writer));
+    atomic_init(&recorder->next_id, options->writer == NULL
+                                        ? options->first_id
+                                        : store_writer_next_id(options->writer));
     pthread_mutex_init(&recorder->mutex, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -545,6 +553,8 @@ struct recorder *recorder_create(const struct recorder_options *options, struct 
     pthread_cond_init(&recorder->wake, &attributes);
     jobs_init(&recorder->jobs);
     pthread_condattr_destroy(&attributes);
+    if (options->writer == NULL)
+        return recorder;
     int error = pthread_create(&recorder->thread, NULL, writer_main, recorder);
     if (error != 0) {
         err_set(err, "recorder: start the writer thread: %s", strerror(error));
@@ -566,7 +576,8 @@ void recorder_destroy(struct recorder *recorder)
     recorder->is_stopping = true;
     pthread_mutex_unlock(&recorder->mutex);
     pthread_cond_signal(&recorder->wake);
-    pthread_join(recorder->thread, NULL);
+    if (recorder->options.writer != NULL)
+        pthread_join(recorder->thread, NULL);
     assert(recorder->queue.first == NULL);
     jobs_fini(&recorder->jobs);
     pthread_cond_destroy(&recorder->wake);

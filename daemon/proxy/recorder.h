@@ -20,7 +20,9 @@
 #include <stdint.h>
 
 struct recorder_options {
-    struct store_writer *writer; // used by the writer thread until recorder_destroy()
+    struct store_writer *writer; // used by the writer thread until recorder_destroy(); NULL: what
+                                 // is pushed is forgotten
+    int64_t first_id;            // without a writer: of the first exchange
     size_t queue_limit_bytes;
     bool is_prompt;             // somebody waits for each commit: no lingering for larger batches
     void (*on_room)(void *ctx); // on the writer thread

@@ -5,6 +5,7 @@
 
 #include "exchange.h"
 #include "local.h"
+#include "playback.h"
 #include "upstream.h"
 
 #include <stdlib.h>
@@ -46,6 +47,13 @@ static void answer_last_hop(struct exchange *exchange)
         local_answer_options(exchange);
 }
 
+// What is replayed is meant for the origin.
+static bool is_played_back(const struct exchange *exchange)
+{
+    return exchange->worker->playback != NULL && config_plays_back(exchange->config) &&
+           exchange->row->source == ROW_SOURCE_PROXY;
+}
+
 static void start_absolute(struct exchange *exchange)
 {
     if (strcmp(exchange->target.host, INTERNAL_HOST) == 0)
@@ -54,6 +62,8 @@ static void start_absolute(struct exchange *exchange)
         local_answer_error(exchange, 508, "loop", "Via shows that hark has forwarded this before");
     else if (is_last_hop(exchange))
         answer_last_hop(exchange);
+    else if (is_played_back(exchange))
+        playback_start(exchange);
     else
         upstream_start(exchange);
 }

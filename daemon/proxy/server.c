@@ -8,6 +8,7 @@
 #include "hark/mem.h"
 #include "hark/version.h"
 #include "listener.h"
+#include "playback_recording.h"
 #include "recorder.h"
 #include "routing.h"
 #include "server_private.h"
@@ -22,6 +23,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define RESERVED_DESCRIPTORS 24
 #define ORIGIN_DESCRIPTORS   4096L
@@ -37,8 +39,9 @@ struct server {
     struct log *log;
     struct config_generation *configs; // the current one first; thread: main
     char *db_path;
-    struct store_writer *writer;
+    struct store_writer *writer; // NULL: the recording stays as it is
     struct recorder *recorder;
+    struct playback *playback;   // NULL: the mode is none of playback's
     struct authority *authority; // NULL: nothing is intercepted
     pthread_mutex_t mutex;       // guards the list of listeners
     struct listener *listeners;  // in the order of opening; sessions come and go
@@ -198,8 +201,6 @@ int server_check_config(const struct config *config, struct err *err)
         bool is_set;
         const char *key;
     } unsupported[] = {
-        {config->mode == CONFIG_MODE_PLAYBACK || config->mode == CONFIG_MODE_PLAYBACK_OR_RECORD,
-         "mode"},
         {config->upstream_http != CONFIG_UPSTREAM_HTTP_1_1, "upstream_http"},
         {config->ignore != NULL, "ignore"},
         {config->redact_headers.count > 0, "redact_headers"},
@@ -247,6 +248,11 @@ static int open_recording(struct server *server, const struct server_options *op
                           struct err *err)
 {
     const struct config *config = options->config;
+    if (config_is_read_only(config)) {
+        server->session_id = 1;
+        server->next_session_id = 2;
+        return 0;
+    }
     struct buffer settings = {0};
     buffer_printf(&settings, "{\"durability\":\"%s\",\"mode\":\"%s\"}",
                   config_text(config, "durability"), config_text(config, "mode"));
@@ -265,6 +271,25 @@ static int open_recording(struct server *server, const struct server_options *op
     server->session_id = store_writer_session_id(server->writer);
     server->next_session_id = server->session_id + 1;
     return 0;
+}
+
+// Playing back an empty file that was made just now would be of use to nobody.
+static int check_recording(const struct server_options *options, struct err *err)
+{
+    if (options->config->mode != CONFIG_MODE_PLAYBACK || access(options->db_path, F_OK) == 0)
+        return 0;
+    return err_set(err,
+                   "playback: there is no recording %s to answer from; record one with mode = "
+                   "record or playback-or-record",
+                   options->db_path);
+}
+
+static int open_playback(struct server *server, const struct config *config, struct err *err)
+{
+    if (!config_plays_back(config))
+        return 0;
+    server->playback = playback_open(config, server->db_path, server->log, err);
+    return server->playback == NULL ? -1 : 0;
 }
 
 static void post_to_all(struct server *server, const struct inbox_item *item)
@@ -291,6 +316,7 @@ static int start_recorder(struct server *server, const struct config *config, st
 {
     const struct recorder_options options = {
         .writer = server->writer,
+        .first_id = server->playback != NULL ? server->playback->last_id + 1 : 1,
         .queue_limit_bytes = (size_t)config->queue_bytes,
         .is_prompt = config->durability != CONFIG_DURABILITY_RELAXED,
         .on_room = on_room,
@@ -310,6 +336,7 @@ static void create_workers(struct server *server, const struct config *config)
     for (int i = 0; i < config->workers; i++) {
         struct worker *worker = worker_create(server, config, server->recorder, server->log);
         worker->authority = server->authority;
+        worker->playback = server->playback;
         snprintf(worker->via, sizeof(worker->via), "hark-%08x", random);
         server->workers[server->worker_count++] = worker;
     }
@@ -325,15 +352,21 @@ static void listen_everywhere(struct server *server, struct listener *listener)
     }
 }
 
+static bool records(const struct config *config)
+{
+    return config->mode != CONFIG_MODE_OFF && !config_is_read_only(config);
+}
+
 static int start_all(struct server *server, const struct server_options *options, struct err *err)
 {
     const struct config *config = options->config;
-    if (server_check_config(config, err) != 0 ||
+    if (server_check_config(config, err) != 0 || check_recording(options, err) != 0 ||
         (!options->has_no_clients && open_listeners(server, config, err) != 0) ||
-        open_authority(server, options, err) != 0 || open_recording(server, options, err) != 0)
+        open_authority(server, options, err) != 0 || open_recording(server, options, err) != 0 ||
+        open_playback(server, config, err) != 0)
         return -1;
     server->connections_max = connection_limit(config, options->log);
-    server->is_recording = config->mode != CONFIG_MODE_OFF;
+    server->is_recording = records(config);
     server->mode = (int)config->mode;
     if (start_recorder(server, config, err) != 0)
         return -1;
@@ -477,6 +510,17 @@ int server_run_job(struct server *server, store_step_fn step, void *ctx, struct 
 
 // --- reload, drain, stop -----------------------------------------------------------------------
 
+// The recording was opened, and read, for what the mode was.
+static void keep_playback(struct server *server, struct config *config)
+{
+    const struct config *old = server->configs->config;
+    if (config->mode != old->mode && (config_plays_back(config) || config_plays_back(old))) {
+        log_warn(server->log, "server", "reload: a new mode takes effect with the next start");
+        config->mode = old->mode;
+    }
+    config->playback_record = old->playback_record;
+}
+
 void server_reload(struct server *server, struct config *config)
 {
     struct err err = {0};
@@ -490,7 +534,8 @@ void server_reload(struct server *server, struct config *config)
     if (fixed != NULL)
         log_warn(server->log, "server", "reload: a new %s takes effect with the next start", fixed);
     config->durability = old->durability;
-    server->is_recording = config->mode != CONFIG_MODE_OFF;
+    keep_playback(server, config);
+    server->is_recording = records(config);
     server->mode = (int)config->mode;
     log_set_level(server->log, config->log_level);
     add_config(server, config);
@@ -533,6 +578,7 @@ void server_stop(struct server *server)
     recorder_destroy(server->recorder);
     for (size_t i = 0; i < server->worker_count; i++)
         worker_destroy(server->workers[i]);
+    playback_close(server->playback);
     authority_close(server->authority);
     if (server->writer != NULL)
         store_writer_close(server->writer);
@@ -570,9 +616,14 @@ void server_get_status(const struct server *server, struct server_status *status
     struct stat file;
     if (stat(server->db_path, &file) == 0)
         status->db_bytes = (int64_t)file.st_size;
+    if (server->playback != NULL) {
+        status->played_back = atomic_load(&server->playback->hits);
+        status->playback_misses = atomic_load(&server->playback->misses);
+    }
     if (!server->is_recording) {
         status->is_recording = false;
-        snprintf(status->problem, sizeof(status->problem), "mode is off");
+        snprintf(status->problem, sizeof(status->problem),
+                 server->playback != NULL ? "mode is playback" : "mode is off");
     }
 }
 

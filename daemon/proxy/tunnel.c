@@ -10,6 +10,8 @@
 #include "hark/raw_head.h"
 #include "hello.h"
 #include "listener.h"
+#include "playback.h"
+#include "playback_recording.h"
 #include "refusal.h"
 #include "relay.h"
 #include "route.h"
@@ -66,6 +68,19 @@ static void drop(struct tunnel *tunnel, enum row_state state, const char *code, 
     atomic_fetch_sub(&worker->connections, 1);
 }
 
+// Bytes that are not read cannot be played back, and nothing goes out.
+static void refuse_relay(struct tunnel *tunnel)
+{
+    const struct route *route = tunnel->route;
+    log_warn(tunnel->worker->log, "playback",
+             "miss: CONNECT %s: %s; in playback nothing is relayed", route->authority,
+             route->why_relayed != NULL ? route->why_relayed
+                                        : "it is in passthrough, intercept is off, or it is "
+                                          "neither TLS nor HTTP");
+    playback_count_miss(tunnel->worker->playback);
+    drop(tunnel, ROW_STATE_DONE, "playback-miss", "in playback nothing is relayed");
+}
+
 enum destination {
     TO_TLS,
     TO_HTTP,
@@ -75,6 +90,10 @@ enum destination {
 static void hand_over(struct tunnel *tunnel, enum destination destination)
 {
     struct worker *worker = tunnel->worker;
+    if (destination == TO_RELAY && playback_is_closed(worker->config)) {
+        refuse_relay(tunnel);
+        return;
+    }
     struct peer peer = tunnel->peer;
     struct route *route = tunnel->route;
     int fd = tunnel->watch.fd;
@@ -193,6 +212,12 @@ static bool answer(int fd, size_t head_length)
            (ssize_t)sizeof(established) - 1;
 }
 
+static bool is_relayed_for_sure(const struct worker *worker, const struct target *target)
+{
+    return playback_is_closed(worker->config) &&
+           route_host_matches(target->host, &worker->config->passthrough);
+}
+
 void tunnel_adopt(struct worker *worker, int fd, const struct peer *peer, const char *head,
                   size_t head_length)
 {
@@ -207,6 +232,10 @@ void tunnel_adopt(struct worker *worker, int fd, const struct peer *peer, const 
     } else if (target.port == SMTP_PORT) {
         refuse(worker, fd, peer, head, head_length, 403, "forbidden",
                "port 25 is for mail between servers");
+    } else if (is_relayed_for_sure(worker, &target)) {
+        playback_count_miss(worker->playback);
+        refuse(worker, fd, peer, head, head_length, 504, "playback-miss",
+               "the host is in passthrough, and in playback nothing is relayed; take it out");
     } else if (!answer(fd, head_length)) {
         close(fd);
         atomic_fetch_sub(&worker->connections, 1);

@@ -7,7 +7,9 @@
 #include "exchange.h"
 #include "hark/clock.h"
 #include "hark/mem.h"
+#include "hark/store_reader.h"
 #include "listener.h"
+#include "playback_recording.h"
 #include "refusal.h"
 #include "relay.h"
 #include "server_private.h"
@@ -346,6 +348,11 @@ int worker_open(struct worker *worker, struct err *err)
     worker->upstream = upstream_create(worker, err);
     if (worker->upstream == NULL)
         return -1;
+    if (worker->playback != NULL) {
+        worker->answers = playback_open_reader(worker->playback, err);
+        if (worker->answers == NULL)
+            return -1;
+    }
     worker->clients = client_side_create(worker, false, err);
     if (worker->clients == NULL)
         return -1;
@@ -396,6 +403,7 @@ void worker_destroy(struct worker *worker)
     client_side_destroy(worker->clients);
     client_side_destroy(worker->tls_clients);
     upstream_destroy(worker->upstream);
+    store_reader_close(worker->answers);
     if (worker->epoll_fd >= 0)
         close(worker->epoll_fd);
     if (worker->inbox_watch.fd >= 0)

@@ -26,6 +26,8 @@ struct listener;
 struct listen_watch;
 struct arrival;
 struct authority;
+struct playback;
+struct store_reader;
 struct farewell;
 struct relay;
 struct tunnel;
@@ -90,6 +92,8 @@ struct worker {
     struct client_side *clients;     // plain connections
     struct client_side *tls_clients; // intercepted ones; NULL: nothing is intercepted
     struct authority *authority;     // the server's; NULL: nothing is intercepted
+    struct playback *playback;       // the server's; NULL: nothing is played back
+    struct store_reader *answers;    // what it reads recorded answers with
     struct upstream *upstream;       // everybody's
     struct upstream *upstreams;      // all, that one among them
     struct buffer peeked;            // scratch: the first bytes of the connection being judged

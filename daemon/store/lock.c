@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,4 +66,20 @@ int lock_acquire(const char *path, struct err *err)
 out:
     free(lock_path);
     return fd;
+}
+
+int lock_share(const char *path, int *fd)
+{
+    char *lock_path = mem_printf("%s.lock", path);
+    *fd = open(lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool is_missing = *fd < 0 && errno == ENOENT;
+    free(lock_path);
+    if (is_missing)
+        return 0; // nobody has ever written to it here
+    if (*fd >= 0 && flock(*fd, LOCK_SH | LOCK_NB) == 0)
+        return 0;
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+    return -1;
 }

@@ -10,4 +10,8 @@
 // names the process that holds it.
 int lock_acquire(const char *path, struct err *err);
 
+// Keeps writers off while the descriptor is open. 0 with *fd = -1: there is no such file, and with
+// it no writer. -1: somebody writes.
+int lock_share(const char *path, int *fd);
+
 #endif

@@ -6,12 +6,14 @@
 #include "reader.h"
 
 #include "columns.h"
+#include "lock.h"
 #include "schema.h"
 #include "sql.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 // The writer's transactions are short; only another program can hold the file for longer.
@@ -82,12 +84,13 @@ static int check_identity(struct store_reader *reader, struct err *err)
     return 0;
 }
 
-static int connect_file(struct store_reader *reader, struct err *err)
+static int connect_file(struct store_reader *reader, const char *name, int name_flags,
+                        struct err *err)
 {
     if (access(reader->path, F_OK) != 0)
         return explain_missing(reader->path, err);
-    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    int code = sqlite3_open_v2(reader->path, &reader->db, flags, NULL);
+    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | name_flags;
+    int code = sqlite3_open_v2(name, &reader->db, flags, NULL);
     if (code != SQLITE_OK)
         return explain_unreadable(reader, code, err);
     sqlite3_busy_timeout(reader->db, READER_BUSY_MS);
@@ -100,14 +103,61 @@ static int connect_file(struct store_reader *reader, struct err *err)
     return filter_functions_add(&reader->functions, reader->db, &reader->watch, reader->path, err);
 }
 
-struct store_reader *store_reader_open(const char *path, struct err *err)
+static struct store_reader *open_as(const char *path, const char *name, int name_flags,
+                                    struct err *err)
 {
     struct store_reader *reader = mem_calloc(1, sizeof(*reader));
     reader->path = mem_strdup(path);
-    if (connect_file(reader, err) != 0) {
+    reader->lock_fd = -1;
+    if (connect_file(reader, name, name_flags, err) != 0) {
         store_reader_close(reader);
         return NULL;
     }
+    return reader;
+}
+
+struct store_reader *store_reader_open(const char *path, struct err *err)
+{
+    return open_as(path, path, 0, err);
+}
+
+// Without its WAL such a recording would be incomplete.
+static bool has_wal(const char *path)
+{
+    struct stat status;
+    char *wal = mem_printf("%s-wal", path);
+    bool is_there = stat(wal, &status) == 0 && status.st_size > 0;
+    free(wal);
+    return is_there;
+}
+
+// "file:…?immutable=1", with what would end the path in it encoded.
+static char *immutable_uri(const char *path)
+{
+    struct buffer uri = {0};
+    buffer_append_text(&uri, "file:");
+    for (; *path != '\0'; path++) {
+        if (strchr("?#%", *path) != NULL)
+            buffer_printf(&uri, "%%%02X", (unsigned char)*path);
+        else
+            buffer_append_char(&uri, *path);
+    }
+    buffer_append_text(&uri, "?immutable=1");
+    return buffer_take(&uri);
+}
+
+struct store_reader *store_reader_open_still(const char *path, struct err *err)
+{
+    int lock_fd = -1;
+    if (has_wal(path) || lock_share(path, &lock_fd) != 0)
+        return store_reader_open(path, err);
+    char *uri = immutable_uri(path);
+    struct store_reader *reader = open_as(path, uri, SQLITE_OPEN_URI, err);
+    free(uri);
+    if (reader != NULL)
+        reader->lock_fd = lock_fd;
+    else if (lock_fd >= 0)
+        close(lock_fd);
     return reader;
 }
 
@@ -122,6 +172,8 @@ void store_reader_close(struct store_reader *reader)
     sqlite3_finalize(reader->get_message);
     filter_functions_fini(&reader->functions);
     sqlite3_close(reader->db);
+    if (reader->lock_fd >= 0)
+        close(reader->lock_fd);
     free(reader->path);
     free(reader);
 }

@@ -12,6 +12,7 @@
 // Owner: who opened it. Thread: the one that opened it.
 struct store_reader {
     char *path;
+    int lock_fd; // keeps writers off; -1: none
     sqlite3 *db;
     sqlite3_stmt *get_row; // prepared when first used, as the next ones
     sqlite3_stmt *get_traffic;

@@ -91,8 +91,10 @@ struct config {
     struct config_list playback_match;
     struct config_list playback_ignore_query;
     struct config_list playback_ignore_headers;
+    const char *playback_filter; // which exchanges answer
     enum config_playback_miss playback_miss;
     enum config_playback_pace playback_pace;
+    bool playback_record; // what was played back gets rows of its own
 
     enum log_level log_level;
     enum config_log_format log_format;
@@ -116,6 +118,10 @@ void config_destroy(struct config *config);
 
 // The file that was read; NULL if none was.
 const char *config_file_in_use(const struct config *config);
+
+// Does the mode answer from the recording? And does it leave the recording as it is?
+bool config_plays_back(const struct config *config);
+bool config_is_read_only(const struct config *config);
 
 // What stands for the option `key` as text, the items of a list separated by spaces; and where
 // that was said ("hark.conf:12", "--set mode=off", "default"). `key` must be an option.

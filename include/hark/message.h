@@ -89,6 +89,12 @@ int response_head_body_length(const struct response_head *head, const char *meth
                               int64_t *body_length, struct err *err);
 bool status_has_body(int status, const char *method);
 
+// The stored form of interim answers (1xx): [{"status":103,"headers":[["Name","value"],…]},…], one
+// after the other; texts go into the arena. 0, or -1 if it is not of that form.
+typedef void (*interim_fn)(void *ctx, const struct response_head *head);
+int interim_walk(const char *json, struct arena *arena, interim_fn on_interim, void *ctx,
+                 struct err *err);
+
 // --- hop by hop (RFC 9110 section 7.6.1) --------------------------------------------------------
 
 // Does this field of `fields` end at this hop? Fields that Connection lists do, except those that

@@ -80,8 +80,10 @@ struct server_status {
     int64_t db_bytes;
     int64_t lost_exchanges; // not recorded because the disk refused
     int64_t lost_bytes;
-    bool is_recording; // false while the disk refuses, or with mode = off
-    char problem[512]; // why it is not recording; empty if it is
+    int64_t played_back;     // requests answered from the recording
+    int64_t playback_misses; // those that it had no answer for
+    bool is_recording;       // false while the disk refuses, with mode = off, and in playback
+    char problem[512];       // why it is not recording; empty if it is
 };
 void server_get_status(const struct server *server, struct server_status *status);
 

@@ -20,6 +20,10 @@ struct filter;
 // Opens an existing recording; a missing one, one that is no recording and one of a newer hark
 // are errors that say what to do.
 struct store_reader *store_reader_open(const char *path, struct err *err);
+// The same for a recording that nobody writes to, as those kept beside the tests of a project: not
+// even the files -wal and -shm come about beside it. One that somebody may be writing to is opened
+// as above.
+struct store_reader *store_reader_open_still(const char *path, struct err *err);
 void store_reader_close(struct store_reader *reader);
 
 // Asked now and then while a call takes long, on its thread; once it says yes, the call fails.
@@ -148,5 +152,24 @@ int store_list_notes(struct store_reader *reader, int64_t exchange_id, value_row
 // One row with the number of WebSocket messages, parts of long ones not counted.
 int store_count_messages(struct store_reader *reader, int64_t exchange_id, value_row_fn on_row,
                          void *ctx, struct err *err);
+
+// --- playback ------------------------------------------------------------------------------
+
+// A request that got an answer which can be given again. Borrowed until the callback returns.
+struct store_request {
+    int64_t id;
+    const char *method; // texts may be NULL, as in a row
+    const char *scheme;
+    const char *host;
+    int port;
+    const char *path;
+    const char *query;
+    bool has_body;
+    const char *headers_json;
+};
+typedef void (*store_request_fn)(void *ctx, const struct store_request *request);
+// All of them that match (filter NULL: all) and were sent by programs or imported, oldest first.
+int store_walk_requests(struct store_reader *reader, const struct filter *filter,
+                        store_request_fn on_request, void *ctx, struct err *err);
 
 #endif

@@ -349,6 +349,8 @@ static void test_values_of_the_wrong_shape_are_refused(void **state)
         "passthrough=https://a.example",
         "redact_headers=Na(me",
         "playback_match=method,colour",
+        "playback_match=header:",
+        "playback_match=header:a b:c",
         "upstream_http=3",
     };
     struct fixture *fixture = *state;
@@ -377,6 +379,8 @@ static void test_values_of_the_right_shape_are_taken(void **state)
         "passthrough=*.a.example,[::1]",
         "redact_headers=X-Key_1",
         "playback_match=method path",
+        "playback_match=path headers",
+        "playback_match=path,header:Accept",
         "upstream_http=2",
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)

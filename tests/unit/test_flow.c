@@ -414,6 +414,31 @@ static void test_flow_given_up_in_the_middle_frees_what_it_holds(void **state)
     assert_int_equal(atomic_load(&fixture->recorded[0]->refs), 1);
 }
 
+static void test_what_is_only_looked_at_stays(void **state)
+{
+    struct fixture *fixture = *state;
+    const void *data = NULL;
+    append_at(fixture, "abc", 0);
+    append_at(fixture, "de", 100000);
+    assert_read(fixture, 1, "a");
+    assert_int_equal(flow_peek(&fixture->flow, 0, &data), 2);
+    assert_memory_equal(data, "bc", 2);
+    assert_int_equal(flow_peek(&fixture->flow, 3, &data), 1);
+    assert_memory_equal(data, "e", 1);
+    assert_int_equal(flow_peek(&fixture->flow, 4, &data), 0);
+    assert_read(fixture, 10, "bcde");
+}
+
+static void test_held_flow_is_full_only_above_what_it_holds(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->flow.hold_bytes = 2 * FLOW_HIGH_BYTES;
+    append_bytes(fixture, FLOW_HIGH_BYTES);
+    assert_false(flow_is_full(&fixture->flow));
+    append_bytes(fixture, FLOW_HIGH_BYTES);
+    assert_true(flow_is_full(&fixture->flow));
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -443,6 +468,8 @@ int main(void)
         TEST(test_empty_flow_is_not_taken_whole),
         TEST(test_bytes_for_a_reader_that_left_are_only_recorded),
         TEST(test_flow_without_reader_is_never_full_and_soon_drained),
+        TEST(test_what_is_only_looked_at_stays),
+        TEST(test_held_flow_is_full_only_above_what_it_holds),
         TEST(test_flow_given_up_in_the_middle_frees_what_it_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,25 @@ static void test_what_means_something_is_encoded(void **state)
     assert_set(NULL, "a=b&", "1", "a%3Db%26=1");
 }
 
+static void test_parameters_are_decoded_in_their_order(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    struct fields list = {0};
+    query_parse(&list, &arena, "b=%31+2&&a&c==&%62=%zz&=v");
+    static const char *const expected[] = {"b", "1 2", "a", "", "c", "=", "b", "%zz", "", "v"};
+    assert_int_equal(list.count, 5);
+    for (size_t i = 0; i < list.count; i++) {
+        assert_string_equal(list.items[i].name, expected[2 * i]);
+        assert_string_equal(list.items[i].value, expected[2 * i + 1]);
+    }
+    list = (struct fields){0};
+    query_parse(&list, &arena, NULL);
+    query_parse(&list, &arena, "");
+    assert_int_equal(list.count, 0);
+    arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -71,6 +90,7 @@ int main(void)
         cmocka_unit_test(test_names_are_compared_decoded),
         cmocka_unit_test(test_everything_else_stays_as_it_is_spelt),
         cmocka_unit_test(test_what_means_something_is_encoded),
+        cmocka_unit_test(test_parameters_are_decoded_in_their_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

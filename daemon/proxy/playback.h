@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// The source that answers from the recording.
+//
+// It opens no connection and looks up no name. An answer goes through the calls of the exchange as
+// an origin's does, a segment of its body at a time.
+#ifndef HARK_PROXY_PLAYBACK_H
+#define HARK_PROXY_PLAYBACK_H
+
+#include <stdbool.h>
+
+struct config;
+struct exchange;
+
+// Answers from the recording, or lets upstream_start() do it where misses are forwarded.
+void playback_start(struct exchange *exchange);
+// The exchange is about to be recorded: it can answer later ones.
+void playback_learn(struct exchange *exchange);
+// Must nothing at all leave this machine?
+bool playback_is_closed(const struct config *config);
+
+#endif
