@@ -93,6 +93,7 @@ extern const struct command command_diff;
 extern const struct command command_sql;
 extern const struct command command_replay;
 extern const struct command command_export;
+extern const struct command command_import;
 extern const struct command command_ca;
 extern const struct command command_status;
 extern const struct command command_ui;

@@ -26,6 +26,8 @@ static const struct route routes[] = {
      "raw offset limit", bodies_answer_request},
     {"GET", "/api/v1/exchanges/*/response/body", ROUTE_TOKEN, WORK_LONG, CONTENT_NONE,
      "raw offset limit", bodies_answer_response},
+    {"GET", "/api/v1/diff", ROUTE_TOKEN, WORK_LONG, CONTENT_NONE, "a b request all_headers",
+     diff_answer},
     {"GET", "/api/v1/export", ROUTE_TOKEN, WORK_LONG, CONTENT_NONE, "format filter include_secrets",
      export_answer},
     {"POST", "/api/v1/replay", ROUTE_TOKEN, WORK_LONG, CONTENT_SMALL, NULL, replay_answer},
