@@ -25,6 +25,9 @@ route_fn page_answer_file;
 route_fn exchanges_answer_list;
 route_fn exchanges_answer_one;
 
+// --- event_routes.c ------------------------------------------------------------------------------
+route_fn events_answer_stream;
+
 // --- bodies.c ------------------------------------------------------------------------------------
 route_fn bodies_answer_request;
 route_fn bodies_answer_response;

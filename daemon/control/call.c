@@ -88,6 +88,7 @@ static struct call *call_create(const struct face *face, struct MHD_Connection *
     call->request.body_fd = -1;
     call->request.body = &call->body;
     call->request.method = arena_strdup(&call->arena, method);
+    call->reply.stream = call->stream;
     call->reply.is_head = strcmp(method, "HEAD") == 0;
     copy_pairs(call, connection, MHD_HEADER_KIND, &call->request.headers);
     copy_pairs(call, connection, MHD_GET_ARGUMENT_KIND, &call->request.parameters);
@@ -245,7 +246,7 @@ static bool submit(struct call *call)
         .release = on_release,
         .lane = call->route->work == WORK_LONG ? POOL_LONG : POOL_QUICK,
     };
-    call->reply.stream = call->stream;
+    call->reply.may_stream = true;
     atomic_fetch_add(&call->references, 1);
     call->phase = CALL_WORKING;
     if (pool_submit(call->face->pool, &call->job))

@@ -6,6 +6,7 @@
 #include "access.h"
 #include "call.h"
 #include "endpoint.h"
+#include "events.h"
 #include "hark/mem.h"
 #include "pool.h"
 #include "priority.h"
@@ -21,7 +22,7 @@
 #define ADDRESS_MAX       64
 #define CONNECTIONS_MAX   512
 #define IDLE_TIMEOUT_S    30
-#define CONNECTION_MEMORY (16 * 1024)
+#define CONNECTION_MEMORY (32 * 1024)
 
 // Owner: whoever called control_create().
 struct control {
@@ -112,6 +113,7 @@ int control_start(struct control *control, struct server *server, const char *db
     control->context.server = server;
     control->context.db_path = mem_strdup(db_path);
     control->pool = pool_create(db_path);
+    control->context.events = events_create(db_path);
     // Known to the proxy before the page answers, so that no request can pass through it.
     if (control->page_fd >= 0)
         server_protect_address(server, control->address);
@@ -143,6 +145,7 @@ void control_destroy(struct control *control)
     endpoint_socket_fini(&control->socket);
     // Then what is worked on: libmicrohttpd does not stop while a connection is suspended.
     pool_stop(control->pool);
+    events_stop(control->context.events);
     if (control->tcp.daemon)
         MHD_stop_daemon(control->tcp.daemon);
     if (control->local.daemon)
@@ -150,6 +153,7 @@ void control_destroy(struct control *control)
     if (control->page_fd >= 0)
         close(control->page_fd);
     pool_destroy(control->pool);
+    events_destroy(control->context.events);
     sessions_destroy(control->context.sessions);
     free((char *)control->context.db_path);
     free((char *)control->context.data_dir);

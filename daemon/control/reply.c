@@ -47,7 +47,7 @@ void reply_set_length(struct reply *reply, int64_t length)
 // Whoever asked for the head alone has got it with that.
 static int begin(struct reply *reply)
 {
-    assert(reply->stream);
+    assert(reply->may_stream);
     reply->is_streamed = true;
     if (reply->is_head)
         buffer_clear(&reply->body);
@@ -60,7 +60,7 @@ int reply_write(struct reply *reply, const void *data, size_t length)
     if (reply->is_streamed)
         return reply->is_head ? -1 : stream_write(reply->stream, data, length);
     buffer_append(&reply->body, data, length);
-    return reply->stream && reply->body.length > WHOLE_MAX_BYTES ? begin(reply) : 0;
+    return reply->may_stream && reply->body.length > WHOLE_MAX_BYTES ? begin(reply) : 0;
 }
 
 int reply_write_buffer(struct reply *reply, struct buffer *buffer)
@@ -77,15 +77,14 @@ int reply_flush(struct reply *reply)
 
 bool reply_is_unwanted(struct reply *reply)
 {
-    return reply->stream && stream_is_unwanted(reply->stream);
+    return reply->may_stream && stream_is_unwanted(reply->stream);
 }
 
-struct stream *reply_hand_over(struct reply *reply)
+void reply_hand_over(struct reply *reply)
 {
-    struct stream *stream = stream_ref(reply->stream);
+    reply->is_streamed = true;
     reply->is_handed_over = true;
-    begin(reply);
-    return stream;
+    stream_begin(reply->stream, NULL);
 }
 
 void reply_text(struct reply *reply, const char *text)
@@ -111,10 +110,10 @@ void reply_json(struct reply *reply, const char *type, json_t *object)
 
 // --- problems ------------------------------------------------------------------------------------
 
-static json_t *problem_object(unsigned status, const char *title, const char *detail)
+static json_t *problem_object(unsigned status, const char *title)
 {
-    return json_pack("{s:s, s:s, s:i, s:s+}", "type", "about:blank", "title", title, "status",
-                     (int)status, "detail", detail, "");
+    return json_pack("{s:s, s:s, s:i}", "type", "about:blank", "title", title, "status",
+                     (int)status);
 }
 
 static void set_problem(struct reply *reply, unsigned status, json_t *problem)
@@ -139,10 +138,21 @@ void reply_problem(struct reply *reply, unsigned status, const char *title, cons
     va_start(args, detail);
     buffer_vprintf(&text, detail, args);
     va_end(args);
-    json_t *problem = problem_object(status, title, "");
+    json_t *problem = problem_object(status, title);
     json_object_set_new(problem, "detail", text_of(&text));
     set_problem(reply, status, problem);
     buffer_fini(&text);
+}
+
+// What stands in quotes behind "did you mean"; null if nothing does.
+static json_t *suggestion_of(const char *text)
+{
+    static const char lead[] = "did you mean \"";
+    const char *found = strstr(text, lead);
+    if (!found)
+        return json_null();
+    const char *begin = found + sizeof lead - 1;
+    return json_stringn(begin, strcspn(begin, "\""));
 }
 
 void reply_filter_problem(struct reply *reply, const struct err *err)
@@ -150,8 +160,12 @@ void reply_filter_problem(struct reply *reply, const struct err *err)
     int column = 0;
     int text_at = 0;
     sscanf(err->text, "filter: column %d: %n", &column, &text_at);
-    json_t *problem = problem_object(400, "there is a mistake in the filter", err->text + text_at);
+    const char *text = err->text + text_at;
+    const struct buffer detail = {.data = (char *)(uintptr_t)text, .length = strlen(text)};
+    json_t *problem = problem_object(400, "there is a mistake in the filter");
+    json_object_set_new(problem, "detail", text_of(&detail));
     json_object_set_new(problem, "column", column > 0 ? json_integer(column) : json_null());
+    json_object_set_new(problem, "suggestion", suggestion_of(text));
     set_problem(reply, 400, problem);
 }
 

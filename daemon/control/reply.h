@@ -48,7 +48,8 @@ struct reply {
     bool has_length; // `length` is known before the content is made
     int64_t length;
 
-    struct stream *stream; // where content goes that is long; NULL where none may be
+    struct stream *stream; // where content goes that is long
+    bool may_stream;       // it may: not on libmicrohttpd's thread, which must not wait
     struct arena arena;    // texts of the reply
     bool is_head;          // only the head will be sent
     bool is_streamed;
@@ -76,9 +77,9 @@ int reply_flush(struct reply *reply);
 int reply_write_buffer(struct reply *reply, struct buffer *buffer);
 // Has the client gone? For routes that work without writing.
 bool reply_is_unwanted(struct reply *reply);
-// Begins to stream and gives the stream (a reference) to somebody who goes on with it after the
-// route has returned.
-struct stream *reply_hand_over(struct reply *reply);
+// Begins to stream: somebody who has a reference to the stream goes on with it after the route has
+// returned.
+void reply_hand_over(struct reply *reply);
 
 void reply_text(struct reply *reply, const char *text);
 // A whole answer; takes the object over.

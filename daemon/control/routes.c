@@ -16,6 +16,8 @@ static const struct route routes[] = {
     {"GET", "/welcome.css", ROUTE_OPEN, WORK_NOW, CONTENT_NONE, NULL, page_answer_welcome_style},
     {"GET", "/page/*", ROUTE_TOKEN, WORK_NOW, CONTENT_NONE, NULL, page_answer_file},
 
+    {"GET", "/api/v1/events", ROUTE_TOKEN, WORK_NOW, CONTENT_NONE, "filter pending",
+     events_answer_stream},
     {"GET", "/api/v1/exchanges", ROUTE_TOKEN, WORK_QUICK, CONTENT_NONE, "filter limit before after",
      exchanges_answer_list},
     {"GET", "/api/v1/exchanges/*", ROUTE_TOKEN, WORK_QUICK, CONTENT_NONE, NULL,

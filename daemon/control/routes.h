@@ -8,12 +8,14 @@
 #include "reply.h"
 #include "request.h"
 
+struct events;
 struct sessions;
 
 // What the routes may look at. Owner: struct control; never changes while routes run.
 struct route_context {
     struct server *server;
     struct sessions *sessions;
+    struct events *events;
     const char *db_path;
     const char *data_dir;
     const char *address; // of the page; NULL without one

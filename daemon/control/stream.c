@@ -195,6 +195,14 @@ enum stream_result stream_offer(struct stream *stream, const void *data, size_t 
     return result;
 }
 
+bool stream_is_empty(struct stream *stream)
+{
+    pthread_mutex_lock(&stream->mutex);
+    bool is_empty = unread_bytes(stream) == 0;
+    pthread_mutex_unlock(&stream->mutex);
+    return is_empty;
+}
+
 void stream_end(struct stream *stream, bool is_whole)
 {
     pthread_mutex_lock(&stream->mutex);

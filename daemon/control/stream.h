@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 // More may be in it: what was written at once stays together.
-#define STREAM_BYTES ((size_t)128 * 1024)
+#define STREAM_BYTES ((size_t)256 * 1024)
 
 // Owner: counted references. Thread: as each function says.
 struct stream;
@@ -48,6 +48,8 @@ enum stream_result {
 };
 // The same without waiting. An empty stream takes any length.
 enum stream_result stream_offer(struct stream *stream, const void *data, size_t length);
+// Has everything been sent, or is about to be?
+bool stream_is_empty(struct stream *stream);
 // There will be no more; `is_whole`: and nothing is missing. Otherwise the connection is cut, so
 // that the client knows.
 void stream_end(struct stream *stream, bool is_whole);
