@@ -8,10 +8,12 @@
 #include "hark/mem.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ANSWER_MAX_BYTES ((size_t)16 * 1024 * 1024)
@@ -124,10 +126,29 @@ static void set_line_options(struct line_reader *reader, CURL *curl)
 struct question {
     const char *method;
     const char *path;
-    const char *body;           // NULL: none
+    const char *body; // NULL: none
+    int body_fd;      // a file to send, if `body_bytes` is not 0
+    int64_t body_bytes;
     long expected;              // status of success
     struct line_reader *reader; // for an answer that comes in lines; else NULL
 };
+
+static size_t on_file(char *data, size_t size, size_t count, void *ctx)
+{
+    const struct question *question = ctx;
+    ssize_t length = read(question->body_fd, data, size * count);
+    return length < 0 ? CURL_READFUNC_ABORT : (size_t)length;
+}
+
+// The answer takes as long as the file is long.
+static void set_file_options(const struct question *question, CURL *curl)
+{
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 0L);
+    curl_easy_setopt(curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_file);
+    curl_easy_setopt(curl, CURLOPT_READDATA, (void *)(uintptr_t)question);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)question->body_bytes);
+}
 
 static CURLcode perform(CURL *curl, const struct question *question, const char *socket_path,
                         const char *url, struct buffer *answer, long *status)
@@ -144,6 +165,8 @@ static CURLcode perform(CURL *curl, const struct question *question, const char 
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, question->method);
     if (question->reader)
         set_line_options(question->reader, curl);
+    if (question->body_bytes > 0)
+        set_file_options(question, curl);
     CURLcode code = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
     return code;
@@ -212,6 +235,28 @@ enum daemon_answer daemon_post_for_lines(const char *data_dir, const char *path,
     json_decref(value);
     buffer_fini(&reader.rest);
     return lines->has_left ? DAEMON_ANSWERED : answer;
+}
+
+enum daemon_answer daemon_post_file(const char *data_dir, const struct daemon_upload *upload,
+                                    json_t **value, struct err *err)
+{
+    struct stat info;
+    if (fstat(upload->fd, &info) < 0 || lseek(upload->fd, 0, SEEK_SET) < 0) {
+        err_set(err, "read %s: %s", upload->name, strerror(errno));
+        return DAEMON_FAILED;
+    }
+    char *name = curl_easy_escape(NULL, upload->name, 0);
+    char *path = mem_printf("%s?name=%s%s%s", upload->path, name, upload->flag ? "&" : "",
+                            upload->flag ? upload->flag : "");
+    const struct question question = {.method = "POST",
+                                      .path = path,
+                                      .body_fd = upload->fd,
+                                      .body_bytes = info.st_size,
+                                      .expected = HTTP_OK};
+    enum daemon_answer answer = ask(data_dir, &question, value, err);
+    free(path);
+    curl_free(name);
+    return answer;
 }
 
 // --- who it is -----------------------------------------------------------------------------------

@@ -37,6 +37,16 @@ struct daemon_lines {
 enum daemon_answer daemon_post_for_lines(const char *data_dir, const char *path, const char *body,
                                          struct daemon_lines *lines, struct err *err);
 
+// A file to POST. The caller owns the value that is answered.
+struct daemon_upload {
+    const char *path;
+    const char *name; // of the file, for the parameter of that name
+    const char *flag; // another parameter; NULL for none
+    int fd;           // an ordinary file
+};
+enum daemon_answer daemon_post_file(const char *data_dir, const struct daemon_upload *upload,
+                                    json_t **value, struct err *err);
+
 // What there is to know of a daemon before it is used. Owner: whoever called daemon_find().
 struct daemon_info {
     pid_t pid;

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +71,14 @@ int file_replace(const char *path, const struct buffer *content, mode_t mode, st
         unlink(fresh);
     free(fresh);
     return rc;
+}
+
+bool file_is_same(const char *a, const char *b)
+{
+    struct stat info_a;
+    struct stat info_b;
+    return stat(a, &info_a) == 0 && stat(b, &info_b) == 0 && info_a.st_dev == info_b.st_dev &&
+           info_a.st_ino == info_b.st_ino;
 }
 
 // --- drafts -------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include "hark/buffer.h"
 #include "hark/err.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -14,6 +15,9 @@ int file_read(const char *path, struct buffer *content, struct err *err);
 // Lets the file hold `content` and have `mode`, in one step, so that nobody ever reads half of it.
 // A file that is like that already is left alone.
 int file_replace(const char *path, const struct buffer *content, mode_t mode, struct err *err);
+
+// Do both paths lead to the same existing file?
+bool file_is_same(const char *a, const char *b);
 
 // A file that is being written. What is no ordinary file (a terminal, a pipe) is written to at
 // once. Owner: whoever declared it, until keep or discard.

@@ -2,6 +2,7 @@
 // A run by the daemon: POST /api/v1/replay over its socket. Results come as lines of JSON, with the
 // columns of replay_view.h.
 #include "daemon_client.h"
+#include "file.h"
 #include "hark/mem.h"
 #include "replay_run.h"
 
@@ -82,17 +83,6 @@ struct replay_end replay_run_there(const struct invocation *invocation,
     return there.end;
 }
 
-// Is it the recording that the daemon writes?
-static bool is_same_file(const char *a, const char *b)
-{
-    char *real_a = realpath(a, NULL);
-    char *real_b = realpath(b, NULL);
-    bool is_same = real_a && real_b && strcmp(real_a, real_b) == 0;
-    free(real_a);
-    free(real_b);
-    return is_same;
-}
-
 enum status replay_find_daemon(const struct invocation *invocation, bool *is_there)
 {
     struct daemon_info info;
@@ -106,7 +96,7 @@ enum status replay_find_daemon(const struct invocation *invocation, bool *is_the
     case DAEMON_ANSWERED:
         break;
     }
-    *is_there = is_same_file(info.db, invocation->db_path);
+    *is_there = file_is_same(info.db, invocation->db_path);
     daemon_info_fini(&info);
     if (*is_there && invocation_has(invocation, "set"))
         return invocation_fail(invocation, STATUS_USAGE,

@@ -32,6 +32,8 @@ static const struct route routes[] = {
      diff_answer},
     {"GET", "/api/v1/export", ROUTE_TOKEN, WORK_LONG, CONTENT_NONE, "format filter include_secrets",
      export_answer},
+    {"POST", "/api/v1/import", ROUTE_TOKEN, WORK_LONG, CONTENT_FILE, "name skip_invalid",
+     import_answer},
     {"POST", "/api/v1/replay", ROUTE_TOKEN, WORK_LONG, CONTENT_SMALL, NULL, replay_answer},
     {"POST", "/api/v1/sessions", ROUTE_SOCKET, WORK_NOW, CONTENT_SMALL, NULL, sessions_answer_open},
     {"DELETE", "/api/v1/sessions/*", ROUTE_SOCKET, WORK_NOW, CONTENT_NONE, NULL,

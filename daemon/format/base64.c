@@ -53,3 +53,38 @@ void base64_append(struct buffer *out, const void *data, size_t length)
     base64_stream_append(&stream, out, data, length);
     base64_stream_finish(&stream, out);
 }
+
+static int letter_value(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+int base64_decode(struct buffer *out, const char *text, size_t length)
+{
+    unsigned group = 0;
+    int bits = 0;
+    size_t at = 0;
+    for (; at < length && text[at] != '='; at++) {
+        int value = letter_value(text[at]);
+        if (value < 0 && (text[at] == '\0' || strchr(" \t\r\n", text[at]) == NULL))
+            return -1;
+        if (value < 0)
+            continue;
+        group = (group << 6 | (unsigned)value) & 0xffff;
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            buffer_append_char(out, (char)(group >> bits));
+        }
+    }
+    for (; at < length; at++)
+        if (strchr("= \t\r\n", text[at]) == NULL || text[at] == '\0')
+            return -1;
+    return bits == 6 ? -1 : 0;
+}

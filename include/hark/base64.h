@@ -8,6 +8,8 @@
 #include <stddef.h>
 
 void base64_append(struct buffer *out, const void *data, size_t length);
+// Appends what it stands for. White space is skipped, padding may be missing; -1 for anything else.
+int base64_decode(struct buffer *out, const char *text, size_t length);
 
 // Bytes that come in pieces. Zero-initialised is the start.
 struct base64_stream {

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// An import is one more client of the recorder. It keeps count of what it has pushed and what has
+// come back as written, so that it never fills the queue that the traffic needs.
+#include "hark/server_import.h"
+
+#include "hark/mem.h"
+#include "recorder.h"
+#include "server_private.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define IN_FLIGHT_MAX_BYTES ((int64_t)8 * 1024 * 1024)
+
+struct server_import {
+    struct server *server;
+    struct recorder *recorder;
+    int64_t session_id;
+    pthread_mutex_t mutex; // guards what follows
+    pthread_cond_t progress;
+    int64_t in_flight_bytes; // pushed, not written
+    int64_t in_flight;
+    int64_t written;
+    int64_t lost;
+    bool is_abandoned; // its user has gone: the last record frees it
+};
+
+struct server_import *server_import_begin(struct server *server, const char *command)
+{
+    struct server_import *import = mem_calloc(1, sizeof(*import));
+    import->server = server;
+    import->recorder = server_worker(server, 0)->recorder;
+    import->session_id = server_begin_session(server, command);
+    pthread_mutex_init(&import->mutex, NULL);
+    pthread_cond_init(&import->progress, NULL);
+    return import;
+}
+
+int64_t server_import_session(const struct server_import *import)
+{
+    return import->session_id;
+}
+
+static void destroy(struct server_import *import)
+{
+    pthread_cond_destroy(&import->progress);
+    pthread_mutex_destroy(&import->mutex);
+    free(import);
+}
+
+// On the writer thread.
+static void on_written(struct record *record)
+{
+    struct server_import *import = record->waiter;
+    pthread_mutex_lock(&import->mutex);
+    import->in_flight_bytes -= (int64_t)record->bytes;
+    import->in_flight--;
+    if (record->is_lost)
+        import->lost++;
+    else
+        import->written++;
+    bool is_last = import->is_abandoned && import->in_flight == 0;
+    pthread_cond_signal(&import->progress);
+    pthread_mutex_unlock(&import->mutex);
+    record_destroy(record);
+    if (is_last)
+        destroy(import);
+}
+
+static struct record *record_of(struct server_import *import, struct whole_exchange *exchange)
+{
+    int64_t id = recorder_next_id(import->recorder);
+    struct record *record = record_create(id);
+    record->row = exchange->row;
+    exchange->row = NULL;
+    record->row->id = id;
+    record->row->session_id = import->session_id;
+    record->row->source = ROW_SOURCE_IMPORT;
+    for (size_t i = 0; i < exchange->segment_count; i++) {
+        const struct whole_segment *segment = &exchange->segments[i];
+        record_add_segment(record, segment->chunk, segment->side, segment->seq);
+    }
+    for (size_t i = 0; i < exchange->message_count; i++)
+        record_add_message(record, &exchange->messages[i]);
+    record->is_final = true;
+    record->on_written = on_written;
+    record->waiter = import;
+    return record;
+}
+
+// Waits until no more than `bytes` are in flight. -1 while the disk refuses: then that may take
+// for ever. Under the mutex.
+static int await_room(struct server_import *import, int64_t bytes, struct err *err)
+{
+    while (import->in_flight_bytes > bytes) {
+        if (import->lost > 0 || recorder_is_failing(import->recorder))
+            return err_set(err, "the disk refuses to take more");
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        pthread_cond_timedwait(&import->progress, &import->mutex, &until);
+    }
+    return import->lost > 0 ? err_set(err, "the disk refuses to take more") : 0;
+}
+
+int server_import_add(struct server_import *import, struct whole_exchange *exchange,
+                      struct err *err)
+{
+    struct record *record = record_of(import, exchange);
+    whole_exchange_destroy(exchange);
+    pthread_mutex_lock(&import->mutex);
+    int result = await_room(import, IN_FLIGHT_MAX_BYTES, err);
+    if (result == 0) {
+        import->in_flight++;
+        import->in_flight_bytes += (int64_t)record_accounted_bytes(record);
+    }
+    pthread_mutex_unlock(&import->mutex);
+    if (result == 0)
+        recorder_push(import->recorder, record);
+    else
+        record_destroy(record);
+    return result;
+}
+
+int server_import_end(struct server_import *import, int64_t *added, struct err *err)
+{
+    server_end_session(import->server, import->session_id);
+    pthread_mutex_lock(&import->mutex);
+    int result = await_room(import, 0, err);
+    *added = import->written;
+    import->is_abandoned = import->in_flight > 0;
+    bool is_over = !import->is_abandoned;
+    pthread_mutex_unlock(&import->mutex);
+    if (is_over)
+        destroy(import);
+    return result;
+}
