@@ -62,6 +62,7 @@ struct invocation {
     size_t word_count;
     const char *command_line; // all of argv, joined
     char *data_dir;           // with NEEDS_CONFIG; it need not exist
+    const char *control_dir;  // where a daemon is asked; NULL: the data folder
     char *db_path;
     struct config_sources sources; // what `config` was made from, to load it again
     struct config *config;         // a command that takes it over sets this to NULL

@@ -81,24 +81,56 @@ static void append_hint(const struct run *run, struct buffer *line)
     buffer_printf(line, " session:%" PRId64, run->daemon.session_id);
 }
 
-static void print_summary(const struct run *run)
+static void append_count(struct buffer *line, int64_t count, const char *what)
+{
+    buffer_printf(line, "%" PRId64 " %s%s", count, what, count == 1 ? "" : "s");
+}
+
+static void append_playback(const struct run *run, struct buffer *line)
+{
+    const struct run_daemon *daemon = &run->daemon;
+    buffer_append_text(line, "played back ");
+    append_count(line, daemon->played_back, "exchange");
+    if (!daemon->is_read_only || daemon->misses == 0)
+        return;
+    buffer_printf(line, ", %" PRId64 " miss%s", daemon->misses, daemon->misses == 1 ? "" : "es");
+    if (daemon->log)
+        buffer_printf(line, ": what differs is in %s", daemon->log);
+}
+
+static int append_recorded(const struct run *run, struct buffer *line, struct err *err)
 {
     struct counts counts = {0};
-    struct err err = {0};
-    if (count(run, &counts, &err) < 0) {
-        invocation_fail(run->invocation, STATUS_FAILED, "count what was recorded: %s", err.text);
-        return;
+    if (count(run, &counts, err) < 0)
+        return -1;
+    buffer_append_text(line, "recorded ");
+    append_count(line, counts.exchanges, "exchange");
+    if (counts.errors > 0) {
+        buffer_append_text(line, ", ");
+        append_count(line, counts.errors, "error");
     }
-    struct buffer line = {0};
-    buffer_printf(&line, "hark: recorded %" PRId64 " exchange%s", counts.exchanges,
-                  counts.exchanges == 1 ? "" : "s");
-    if (counts.errors > 0)
-        buffer_printf(&line, ", %" PRId64 " error%s", counts.errors, counts.errors == 1 ? "" : "s");
     if (counts.lost > 0)
-        buffer_printf(&line, ", LOST %" PRId64 " that the disk refused", counts.lost);
-    append_hint(run, &line);
-    safe_text_write(stderr, line.data, line.length, SAFE_LINE);
-    putc('\n', stderr);
+        buffer_printf(line, ", LOST %" PRId64 " that the disk refused", counts.lost);
+    append_hint(run, line);
+    return 0;
+}
+
+static void print_summary(const struct run *run)
+{
+    struct err err = {0};
+    struct buffer line = {0};
+    bool is_read_only = run->daemon.is_read_only;
+    buffer_append_text(&line, "hark: ");
+    if (is_read_only || run->daemon.played_back > 0)
+        append_playback(run, &line);
+    if (!is_read_only && run->daemon.played_back > 0)
+        buffer_append_text(&line, ", ");
+    if (!is_read_only && append_recorded(run, &line, &err) < 0) {
+        invocation_fail(run->invocation, STATUS_FAILED, "count what was recorded: %s", err.text);
+    } else {
+        safe_text_write(stderr, line.data, line.length, SAFE_LINE);
+        putc('\n', stderr);
+    }
     buffer_fini(&line);
 }
 
@@ -192,6 +224,9 @@ const struct command command_run = {
             "daemon that serves from the data folder is used; if none runs, or one of the\n"
             "options below is given, one is started for as long as COMMAND runs.\n"
             "\n"
+            "With --mode playback COMMAND gets its answers from the recording, and nothing is\n"
+            "sent or written; see docs/playback.md.\n"
+            "\n"
             "Which programs this works for, and what to do for others, is told in\n"
             "docs/clients.md; \"hark env\" prints the environment.\n"
             "\n"
@@ -200,6 +235,7 @@ const struct command command_run = {
             "\n"
             "Examples:\n"
             "  hark run python3 app.py\n"
+            "  hark run --db tests/api.db --mode playback -- pytest\n"
             "  hark run --set connect_to=api.example.com:443:localhost:8443 -- make test\n",
     .options = options,
     .needs = NEEDS_CONFIG | TAKES_COMMAND,

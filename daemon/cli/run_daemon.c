@@ -7,6 +7,7 @@
 #include "daemon_client.h"
 #include "file.h"
 #include "hark/clock.h"
+#include "hark/control.h"
 #include "hark/mem.h"
 #include "serve.h"
 
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,6 +68,29 @@ static int set_addresses(struct invocation *invocation, struct err *err)
     return invocation->config ? serve_check(invocation->config, err) : -1;
 }
 
+// What flags have changed is nobody else's to use: its socket is where others do not look.
+static int make_control_dir(struct run_daemon *daemon, struct err *err)
+{
+    daemon->control_dir = mem_printf("%s/run-%ld", daemon->data_dir, (long)getpid());
+    if (mkdir(daemon->control_dir, 0700) < 0 && errno != EEXIST)
+        return err_set(err, "make %s: %s", daemon->control_dir, strerror(errno));
+    return 0;
+}
+
+// The child does so when it ends, and the run if the child did not get to it. Takes NULL.
+static void remove_control_dir(const char *control_dir)
+{
+    static const char *const names[] = {CONTROL_SOCKET_NAME, CONTROL_TOKEN_NAME};
+    if (!control_dir)
+        return;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = mem_printf("%s/%s", control_dir, names[i]);
+        unlink(path);
+        free(path);
+    }
+    rmdir(control_dir);
+}
+
 static void become_daemon(struct invocation *invocation, const char *log, pid_t parent)
 {
     int in = open("/dev/null", O_RDONLY);
@@ -82,7 +107,9 @@ static void become_daemon(struct invocation *invocation, const char *log, pid_t 
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    exit((int)serve_run(invocation, SERVE_FOR_ONE_RUN));
+    int status = (int)serve_run(invocation, SERVE_FOR_ONE_RUN);
+    remove_control_dir(invocation->control_dir);
+    exit(status);
 }
 
 static int explain_end(const char *log, struct err *err)
@@ -110,7 +137,7 @@ static int wait_until_ready(struct run_daemon *daemon, struct err *err)
     while (clock_monotonic_us() < deadline_us) {
         struct daemon_info info;
         struct err ignored = {0};
-        bool is_ready = daemon_find(daemon->data_dir, &info, &ignored) == DAEMON_ANSWERED &&
+        bool is_ready = daemon_find(daemon->control_dir, &info, &ignored) == DAEMON_ANSWERED &&
                         info.pid == daemon->pid;
         if (is_ready) {
             daemon->session_id = info.session_id;
@@ -148,35 +175,51 @@ static int start(struct invocation *invocation, struct run_daemon *daemon, struc
     return wait_until_ready(daemon, err);
 }
 
+// --- counting ------------------------------------------------------------------------------------
+
+static int64_t integer_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+// What the daemon counts goes on counting while others use it: the end less the beginning.
+static void count_playback(struct run_daemon *daemon, int sign)
+{
+    json_t *status = NULL;
+    struct err ignored = {0};
+    if (daemon_get(daemon->control_dir, "/api/v1/status", &status, &ignored) != DAEMON_ANSWERED)
+        return;
+    daemon->played_back += sign * integer_of(status, "played_back");
+    daemon->misses += sign * integer_of(status, "playback_misses");
+    const char *mode = json_string_value(json_object_get(status, "mode"));
+    daemon->is_read_only = mode && strcmp(mode, "playback") == 0 &&
+                           !json_is_true(json_object_get(status, "is_recording"));
+    json_decref(status);
+}
+
 // --- finding one ---------------------------------------------------------------------------------
 
 enum join_result {
     JOINED,
     JOIN_ABSENT, // no daemon runs
-    JOIN_BUSY,   // one runs and takes no session, perhaps because it is ending; err says why
-    JOIN_REFUSED // it must not be used; err says why
+    JOIN_BUSY    // one runs and takes no session, perhaps because it is ending; err says why
 };
 
 static enum join_result join(const struct invocation *invocation, struct run_daemon *daemon,
                              struct err *err)
 {
     struct daemon_info info;
-    enum daemon_answer answer = daemon_find(daemon->data_dir, &info, err);
+    enum daemon_answer answer = daemon_find(daemon->control_dir, &info, err);
     if (answer != DAEMON_ANSWERED)
         return answer == DAEMON_ABSENT ? JOIN_ABSENT : JOIN_BUSY;
     struct daemon_session session = {0};
     enum join_result result = JOIN_BUSY;
-    if (invocation->sources.set_count > 0) {
-        err_set(err,
-                "a daemon serves from %s already, and flags cannot change it; leave them out, or "
-                "give this run a folder of its own with --data-dir",
-                daemon->data_dir);
-        result = JOIN_REFUSED;
-    } else if (daemon_open_session(daemon->data_dir, invocation->command_line, &session, err) ==
-               DAEMON_ANSWERED) {
+    if (daemon_open_session(daemon->control_dir, invocation->command_line, &session, err) ==
+        DAEMON_ANSWERED) {
         daemon->session_id = session.id;
         daemon->proxy = session.proxy;
         daemon->db = mem_strdup(info.db);
+        count_playback(daemon, -1);
         result = JOINED;
     }
     daemon_info_fini(&info);
@@ -188,6 +231,12 @@ static enum join_result join(const struct invocation *invocation, struct run_dae
 int run_daemon_attach(struct invocation *invocation, struct run_daemon *daemon, struct err *err)
 {
     *daemon = (struct run_daemon){.data_dir = invocation->data_dir};
+    bool has_flags = invocation->sources.set_count > 0;
+    if (!has_flags)
+        daemon->control_dir = mem_strdup(invocation->data_dir);
+    else if (make_control_dir(daemon, err) < 0)
+        return -1;
+    invocation->control_dir = has_flags ? daemon->control_dir : NULL;
     int64_t deadline_us = clock_monotonic_us() + ATTACH_MAX_US;
     int starts = 0;
     for (;;) {
@@ -202,18 +251,13 @@ int run_daemon_attach(struct invocation *invocation, struct run_daemon *daemon, 
                 return 0;
             starts++;
         }
-        if (joined == JOIN_REFUSED || starts == STARTS_MAX || clock_monotonic_us() >= deadline_us)
+        if (has_flags || starts == STARTS_MAX || clock_monotonic_us() >= deadline_us)
             return err_set(err, "%s", problem.text);
         nanosleep(&(struct timespec){.tv_nsec = RETRY_NS}, NULL);
     }
 }
 
 // --- leaving -------------------------------------------------------------------------------------
-
-static int64_t integer_of(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
 
 // The program is gone, so its exchanges end within milliseconds and are committed soon after. What
 // others have in flight must not hold this up for ever.
@@ -224,7 +268,7 @@ static void wait_until_settled(const struct run_daemon *daemon)
     while (!is_settled && clock_monotonic_us() < deadline_us) {
         json_t *status = NULL;
         struct err ignored = {0};
-        if (daemon_get(daemon->data_dir, "/api/v1/status", &status, &ignored) != DAEMON_ANSWERED)
+        if (daemon_get(daemon->control_dir, "/api/v1/status", &status, &ignored) != DAEMON_ANSWERED)
             return;
         is_settled = integer_of(status, "exchanges_in_flight") == 0 &&
                      integer_of(status, "queue_bytes") == 0;
@@ -238,7 +282,7 @@ static bool has_other_sessions(const struct run_daemon *daemon)
 {
     json_t *status = NULL;
     struct err ignored = {0};
-    if (daemon_get(daemon->data_dir, "/api/v1/status", &status, &ignored) != DAEMON_ANSWERED)
+    if (daemon_get(daemon->control_dir, "/api/v1/status", &status, &ignored) != DAEMON_ANSWERED)
         return false;
     bool has_others = integer_of(status, "sessions") > 0;
     json_decref(status);
@@ -271,9 +315,10 @@ int run_daemon_detach(struct run_daemon *daemon, bool has_died, struct err *err)
 {
     if (has_died)
         return err_set(err, "the daemon ended before the program; see %s", daemon->log);
+    count_playback(daemon, 1);
     if (daemon->pid > 0)
         return stop(daemon, err);
-    switch (daemon_close_session(daemon->data_dir, daemon->session_id, err)) {
+    switch (daemon_close_session(daemon->control_dir, daemon->session_id, err)) {
     case DAEMON_ABSENT:
         return err_set(err, "the daemon of %s ended before the program", daemon->data_dir);
     case DAEMON_FAILED:
@@ -287,6 +332,9 @@ int run_daemon_detach(struct run_daemon *daemon, bool has_died, struct err *err)
 
 void run_daemon_fini(struct run_daemon *daemon)
 {
+    if (daemon->control_dir && strcmp(daemon->control_dir, daemon->data_dir) != 0)
+        remove_control_dir(daemon->control_dir);
+    free(daemon->control_dir);
     free(daemon->proxy);
     free(daemon->db);
     free(daemon->log);

@@ -90,7 +90,7 @@ static int start(struct daemon *daemon, struct err *err)
 
     daemon->control = control_create(
         &(struct control_options){
-            .data_dir = invocation->data_dir,
+            .data_dir = invocation->control_dir ? invocation->control_dir : invocation->data_dir,
             .ui_address = config->ui,
             .must_record = config->mode != CONFIG_MODE_OFF && !config_is_read_only(config),
         },

@@ -601,6 +601,13 @@ void server_stop(struct server *server)
 
 // --- status ------------------------------------------------------------------------------------
 
+static const char *const mode_names[] = {
+    [CONFIG_MODE_RECORD] = "record",
+    [CONFIG_MODE_PLAYBACK] = "playback",
+    [CONFIG_MODE_PLAYBACK_OR_RECORD] = "playback-or-record",
+    [CONFIG_MODE_OFF] = "off",
+};
+
 void server_get_status(const struct server *server, struct server_status *status)
 {
     *status = (struct server_status){.session_id = server->session_id,
@@ -616,6 +623,7 @@ void server_get_status(const struct server *server, struct server_status *status
     struct stat file;
     if (stat(server->db_path, &file) == 0)
         status->db_bytes = (int64_t)file.st_size;
+    status->mode = mode_names[atomic_load(&server->mode)];
     if (server->playback != NULL) {
         status->played_back = atomic_load(&server->playback->hits);
         status->playback_misses = atomic_load(&server->playback->misses);

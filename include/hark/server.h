@@ -80,6 +80,7 @@ struct server_status {
     int64_t db_bytes;
     int64_t lost_exchanges; // not recorded because the disk refused
     int64_t lost_bytes;
+    const char *mode;        // as in the configuration
     int64_t played_back;     // requests answered from the recording
     int64_t playback_misses; // those that it had no answer for
     bool is_recording;       // false while the disk refuses, with mode = off, and in playback

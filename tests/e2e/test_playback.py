@@ -19,6 +19,7 @@ import pytest
 from harness import SCALE, wait_until
 from harness.daemon import clean_environment, run_hark
 from harness.message import Aborted
+from harness.running import Running, Summary
 from harness.services import Services
 from harness.tls import HOST, client_context, open_tunnel, start_tls
 from test_https_clients import PYTHON, answer
@@ -550,3 +551,47 @@ def test_a_recording_that_is_missing_is_said(tmp_path):
     assert done.returncode == 1
     assert "no.db" in done.stderr and "record" in done.stderr
     assert not (tmp_path / "no.db").exists()
+
+
+# -- hark run --------------------------------------------------------------------------------------
+
+def hark_run(tmp_path, mode, db, *words):
+    flags = ["--mode", mode, "--db", db]
+    return Running(tmp_path / "data", tmp_path / "home", *words, flags=flags).finish()
+
+
+def test_run_records_what_is_missing_then_plays_it_back(origin, tmp_path):
+    server, db = origin(), tmp_path / "api.db"
+    script = ["sh", "-c", f"curl -sS {server.url}/a; curl -sS -d x=1 {server.url}/b; exit 3"]
+    first = hark_run(tmp_path, "playback-or-record", db, *script)
+    assert first[:2] == (3, "okok") and Summary(first[2]).count == 2
+    server.stop()
+    again = hark_run(tmp_path, "playback-or-record", db, *script)
+    summary = Summary(again[2])
+    assert again[:2] == (3, "okok") and (summary.played, summary.count) == (2, 0)
+    before = digest(db)
+    played = hark_run(tmp_path, "playback", db, *script)
+    assert played[:2] == (3, "okok")
+    assert played[2].strip().endswith("hark: played back 2 exchanges")
+    assert digest(db) == before
+
+
+def test_run_says_how_many_were_missed_and_keeps_the_programs_status(origin, tmp_path):
+    server, db = origin(), tmp_path / "api.db"
+    hark_run(tmp_path, "record", db, "curl", "-sS", server.url + "/a?x=1")
+    server.stop()
+    script = f"curl -sS '{server.url}/a?x=2'; curl -sS '{server.url}/a?x=1'; curl -sS {server.url}/b"
+    status, out, err = hark_run(tmp_path, "playback", db, "sh", "-c", script)
+    assert status == 0 and out.count("playback-miss") == 2
+    log = tmp_path / "data/run.log"
+    assert f"hark: played back 1 exchange, 2 misses: what differs is in {log}" in err
+    assert 'the query parameter x ("2" here, "1" there)' in log.read_text()
+
+
+def test_runs_play_back_one_recording_at_the_same_time(origin, tmp_path):
+    server, db = origin(), tmp_path / "api.db"
+    hark_run(tmp_path, "record", db, "curl", "-sS", server.url)
+    server.stop()
+    runs = [Running(tmp_path / "data", tmp_path / "home", "curl", "-sS", server.url,
+                    flags=["--mode", "playback", "--db", db]) for _ in range(3)]
+    assert [one.finish()[:2] for one in runs] == [(0, "ok")] * 3

@@ -399,11 +399,31 @@ def test_own_daemon_that_dies_is_said(running, data_dir, tmp_path):
     assert "run.log" in err and "daemon" in err
 
 
-def test_flags_for_a_daemon_that_runs_already_are_refused(daemon, tmp_path):
+def test_flags_begin_a_daemon_beside_the_one_that_runs(daemon, origin, tmp_path):
+    hark, server, other = daemon(), origin(), tmp_path / "other.db"
+    ran = Running(hark.data_dir, tmp_path / "home", *CURL, server.url, flags=["--db", other])
+    status, out, err = ran.finish()
+    assert (status, out, Summary(err).count) == (0, "200\n", 1)
+    assert hark.value("SELECT count(*) FROM exchange") == 0
+    assert hark.is_running() and (hark.data_dir / "control.sock").exists()
+    assert not list(hark.data_dir.glob("run-*"))
+
+
+def test_daemon_with_flags_is_not_used_by_others(running, origin, data_dir, tmp_path):
+    server, other = origin(), tmp_path / "other.db"
+    first = running(sys.executable, "-c", UNTIL_TOLD, flags=["--db", other])
+    assert first.read_line() == "ready"
+    status, _, err = running(*CURL, server.url).finish()
+    assert (status, Summary(err).count, len(rows(data_dir))) == (0, 1, 1)
+    first.process.send_signal(signal.SIGUSR1)
+    assert Summary(first.finish()[2]).count == 0
+
+
+def test_recording_that_a_daemon_writes_is_refused_to_another(daemon, tmp_path):
     hark = daemon()
     ran = Running(hark.data_dir, tmp_path / "home", "true", flags=["--set", "via=on"])
     status, _, err = ran.finish()
-    assert status == 125 and "serves from" in err and "--data-dir" in err
+    assert status == 125 and "is recording to it" in err and str(hark.pid) in err
 
 
 def test_flags_are_those_of_the_daemon(run, origin, data_dir, tmp_path):

@@ -9,7 +9,7 @@ from .daemon import HARK, SANITIZER, clean_environment
 from .wait import SCALE
 
 SUMMARY = re.compile(
-    r"^hark: recorded (?P<count>\d+) exchanges?(?:, (?P<errors>\d+) errors?)?"
+    r"^hark: (?:played back (?P<played>\d+) exchanges?, )?recorded (?P<count>\d+) exchanges?(?:, (?P<errors>\d+) errors?)?"
     r": hark ls(?P<where>.*) session:(?P<session>\d+)$",
     re.MULTILINE,
 )
@@ -21,6 +21,7 @@ class Summary:
         assert found, f"no summary in {stderr!r}"
         self.count, self.errors = int(found["count"]), int(found["errors"] or 0)
         self.where, self.session = found["where"], int(found["session"])
+        self.played = int(found["played"] or 0)
 
 
 class Running:
