@@ -87,11 +87,13 @@ static bool needs_escape(unsigned char c)
 
 static void append_escaped(struct buffer *buffer, unsigned char c)
 {
+    static const char digits[] = "0123456789abcdef";
     const char *escape = short_escape(c);
+    const char number[6] = {'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]};
     if (escape != NULL)
         buffer_append_text(buffer, escape);
     else
-        buffer_printf(buffer, "\\u%04x", c);
+        buffer_append(buffer, number, sizeof(number));
 }
 
 static void append_latin1(struct buffer *buffer, unsigned char c)

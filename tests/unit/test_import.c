@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: MIT
+// Exchanges from files: what an import makes of HAR entries and of JSON lines, and that what is
+// exported comes back as it was. tests/e2e/test_import.py has files of other tools.
+#include "hark/base64.h"
+#include "hark/export.h"
+#include "hark/import.h"
+#include "hark/whole_exchange.h"
+#include "store_fixture.h"
+
+#include <sys/mman.h>
+
+#define EXCHANGES_MAX 8
+
+// What an import gave out.
+struct taken {
+    struct whole_exchange *exchanges[EXCHANGES_MAX];
+    size_t count;
+};
+
+static int take(void *ctx, struct whole_exchange *exchange, struct err *err)
+{
+    struct taken *taken = ctx;
+    (void)err;
+    assert_true(taken->count < EXCHANGES_MAX);
+    taken->exchanges[taken->count++] = exchange;
+    return 0;
+}
+
+static void taken_fini(struct taken *taken)
+{
+    for (size_t i = 0; i < taken->count; i++)
+        whole_exchange_destroy(taken->exchanges[i]);
+    taken->count = 0;
+}
+
+static int read_text(const char *text, size_t length, struct taken *taken, struct err *err)
+{
+    int fd = memfd_create("import", MFD_CLOEXEC);
+    assert_int_equal(write(fd, text, length), (ssize_t)length);
+    struct import_result result;
+    const struct import_options options = {.fd = fd, .on_exchange = take, .ctx = taken};
+    int outcome = import_read(&options, &result, err);
+    assert_int_equal(result.added, taken->count);
+    close(fd);
+    return outcome;
+}
+
+static void assert_read(const char *text, struct taken *taken)
+{
+    struct err err = {0};
+    if (read_text(text, strlen(text), taken, &err) != 0)
+        fail_msg("%s", err.text);
+}
+
+static void assert_refused(const char *text, const char *reason)
+{
+    struct taken taken = {0};
+    struct err err = {0};
+    assert_int_equal(read_text(text, strlen(text), &taken, &err), -1);
+    assert_contains(err.text, reason);
+    assert_int_equal(taken.count, 0);
+}
+
+#define ENTRY(rest)                                                         \
+    "{\"log\":{\"entries\":[{\"startedDateTime\":\"2026-01-31T12:00:00Z\"," \
+    "\"request\":{\"method\":\"GET\",\"url\":\"http://h:81/p?q\"}" rest "}]}}"
+
+// --- HAR ----------------------------------------------------------------------------------------
+
+static void test_an_entry_with_the_least_there_can_be(void **state)
+{
+    (void)state;
+    struct taken taken = {0};
+    assert_read(ENTRY(""), &taken);
+    const struct exchange_row *row = taken.exchanges[0]->row;
+    assert_int_equal(row->started_us, INT64_C(1769860800000000));
+    assert_string_equal(row->host, "h");
+    assert_int_equal(row->port, 81);
+    assert_string_equal(row->path, "/p");
+    assert_string_equal(row->query, "q");
+    assert_int_equal(row->duration_us, -1);
+    assert_int_equal(row->timing.wait_us, -1);
+    assert_int_equal(row->status, 0);
+    assert_int_equal(row->state, ROW_STATE_UPSTREAM_ERROR);
+    taken_fini(&taken);
+}
+
+static void test_dates_of_all_kinds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t us;
+    } dates[] = {
+        {"2026-01-31T12:00:00.5+01:30", INT64_C(1769855400500000)},
+        {"2026-01-31T12:00:00.1234567-0230", INT64_C(1769869800123456)},
+        {"2026-01-31T12:00:00", INT64_C(1769860800000000)},
+        {"1970-01-01T00:00:00Z", 0},
+    };
+    static const char *const others[] = {"",
+                                         "2026-01-31",
+                                         "31.1.2026",
+                                         "1969-12-31T23:59:59Z",
+                                         "2026-01-31T12:00:00X",
+                                         "2026-01-31T12:00:00+1"};
+    for (size_t i = 0; i < sizeof(dates) / sizeof(dates[0]); i++) {
+        struct taken taken = {0};
+        char *text = mem_printf(ENTRY(",\"startedDateTime\":\"%s\""), dates[i].text);
+        assert_read(text, &taken);
+        assert_int_equal(taken.exchanges[0]->row->started_us, dates[i].us);
+        taken_fini(&taken);
+        free(text);
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        char *text = mem_printf(ENTRY(",\"startedDateTime\":\"%s\""), others[i]);
+        assert_refused(text, "entry 1: startedDateTime");
+        free(text);
+    }
+}
+
+static void test_a_body_keeps_its_segments(void **state)
+{
+    (void)state;
+    struct taken taken = {0};
+    assert_read(ENTRY(",\"_hark\":{},\"response\":{\"status\":200,\"bodySize\":5,"
+                      "\"content\":{\"text\":\"hello\",\"_chunks\":[[10,2],[30,3]]}}"),
+                &taken);
+    const struct whole_exchange *exchange = taken.exchanges[0];
+    assert_int_equal(exchange->segment_count, 2);
+    assert_int_equal(exchange->segments[1].seq, 1);
+    assert_int_equal(exchange->segments[1].chunk->at_us, 30);
+    assert_memory_equal(exchange->segments[1].chunk->data, "llo", 3);
+    assert_int_equal(exchange->row->response_size, 5);
+    taken_fini(&taken);
+    assert_refused(ENTRY(",\"response\":{\"content\":{\"text\":\"hello\",\"_chunks\":[[0,6]]}}"),
+                   "the chunks of a body do not fit it");
+    assert_refused(ENTRY(",\"response\":{\"content\":{\"text\":\"hello\",\"_chunks\":[[0,4]]}}"),
+                   "the chunks of a body do not fit it");
+    assert_refused(ENTRY(",\"response\":{\"content\":{\"text\":\"hello\",\"_chunks\":[[0,-1]]}}"),
+                   "the chunks of a body do not fit it");
+}
+
+// Longer than what is read of the file at once, and with a NUL.
+static void test_a_long_body_with_any_characters(void **state)
+{
+    (void)state;
+    struct taken taken = {0};
+    struct buffer text = {0};
+    buffer_append_text(&text,
+                       "{\"log\":{\"entries\":[{\"startedDateTime\":\"2026-01-31T12:00:00Z\","
+                       "\"request\":{\"method\":\"GET\",\"url\":\"http://h/\"},"
+                       "\"response\":{\"status\":200,\"content\":{\"text\":\"\\u0000");
+    for (size_t i = 0; i < 200000; i++)
+        buffer_append_text(&text, "日é");
+    buffer_append_text(&text, "\"}}}\n, {\"startedDateTime\":\"2026-01-31T12:00:00Z\",\"request\":"
+                              "{\"method\":\"PUT\",\"url\":\"http://h/2\"}} ]}}\n");
+    assert_read(text.data, &taken);
+    assert_int_equal(taken.count, 2);
+    assert_int_equal(taken.exchanges[0]->row->response_size, 1 + 200000 * 5);
+    assert_true(taken.exchanges[0]->segment_count > 1);
+    assert_string_equal(taken.exchanges[1]->row->method, "PUT");
+    taken_fini(&taken);
+    buffer_fini(&text);
+}
+
+static void test_what_is_no_har_file(void **state)
+{
+    (void)state;
+    assert_refused("", "breaks off");
+    assert_refused("   \n", "breaks off");
+    assert_refused("{\"log\":[]}", "no '{'");
+    assert_refused("{\"log\":{}}", "no HAR file");
+    assert_refused("{\"log\":{\"entries\":[", "breaks off");
+    assert_refused("{\"log\":{\"entries\":[{},]}}", "entry 1: there is no request");
+    assert_refused("{log:1}", "at byte");
+    assert_refused(ENTRY("") "{}", "more after the end");
+}
+
+// --- there and back -----------------------------------------------------------------------------
+
+static char *export_all(struct fixture *fixture, enum export_format format)
+{
+    struct store_reader *reader = fixture_reader(fixture);
+    struct err err = {0};
+    char *text = NULL;
+    size_t length;
+    const struct export_options options = {
+        .format = format, .includes_secrets = true, .out = open_memstream(&text, &length)};
+    if (export_write(reader, &options, &err) < 0)
+        fail_msg("%s", err.text);
+    fclose(options.out);
+    store_reader_close(reader);
+    return text;
+}
+
+static void put_taken(struct fixture *fixture, struct whole_exchange *exchange)
+{
+    struct err err = {0};
+    exchange->row->id = store_writer_next_id(fixture->writer);
+    fixture_must(store_writer_begin(fixture->writer, &err), &err);
+    fixture_must(store_writer_put_row(fixture->writer, exchange->row, false, &err), &err);
+    for (size_t i = 0; i < exchange->message_count; i++)
+        fixture_must(store_writer_put_message(fixture->writer, exchange->row->id,
+                                              &exchange->messages[i], &err),
+                     &err);
+    fixture_must(store_writer_commit(fixture->writer, &err), &err);
+}
+
+// A WebSocket with messages of all kinds: text, bytes, text that is none, a long one, an empty one.
+static void put_websocket(struct fixture *fixture)
+{
+    struct whole_exchange *exchange = whole_exchange_create();
+    struct exchange_row *row = fixture_row(1);
+    row_destroy(exchange->row);
+    exchange->row = row;
+    row->kind = ROW_KIND_WEBSOCKET;
+    row->status = 101;
+    fixture_add_field(row, &row->request_headers, "Upgrade", "websocket");
+    char *large = mem_calloc(1, 600000);
+    memset(large, 'x', 600000);
+    const struct whole_message messages[] = {
+        {BODY_REQUEST, 1, 100, "grüße", 7}, {BODY_RESPONSE, 2, 200, "\0\xff", 2},
+        {BODY_RESPONSE, 1, 250, "\xff", 1}, {BODY_REQUEST, 1, 300, large, 600000},
+        {BODY_REQUEST, 9, 400, "", 0},      {BODY_RESPONSE, 8, 500, "\x03\xe8gone", 6},
+    };
+    for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
+        whole_exchange_add_message(exchange, &messages[i]);
+    assert_int_equal(exchange->message_count, 8);
+    put_taken(fixture, exchange);
+    whole_exchange_destroy(exchange);
+    free(large);
+}
+
+// Cuts what differs: everything before the kind of the one exchange there is.
+static const char *from_kind(const char *text)
+{
+    const char *kind = strstr(text, "\"kind\"");
+    assert_non_null(kind);
+    return kind;
+}
+
+static void assert_comes_back(struct fixture *fixture, enum export_format format)
+{
+    put_websocket(fixture);
+    char *first = export_all(fixture, format);
+    struct taken taken = {0};
+    assert_read(first, &taken);
+    assert_int_equal(taken.count, 1);
+    fixture_close(fixture);
+    char *other = mem_printf("%s/other.db", fixture->folder);
+    free(fixture->path);
+    fixture->path = other;
+    fixture_open(fixture);
+    put_taken(fixture, taken.exchanges[0]);
+    char *second = export_all(fixture, format);
+    assert_true(strcmp(from_kind(first), from_kind(second)) == 0);
+    assert_non_null(strstr(second, "gr\xc3\xbc\xc3\x9f"
+                                   "e"));
+    taken_fini(&taken);
+    free(first);
+    free(second);
+}
+
+static void test_messages_come_back_from_har(void **state)
+{
+    assert_comes_back(*state, EXPORT_HAR);
+}
+
+static void test_messages_come_back_from_lines(void **state)
+{
+    assert_comes_back(*state, EXPORT_JSONL);
+}
+
+// --- lines by hand ------------------------------------------------------------------------------
+
+static void test_a_line_written_by_hand(void **state)
+{
+    (void)state;
+    struct taken taken = {0};
+    assert_read("{\"id\":1,\"started_at\":\"2026-01-31T12:00:00Z\",\"method\":\"POST\","
+                "\"url\":\"https://h/p\",\"status\":201,"
+                "\"response_headers\":[[\"Content-Type\",\"text/plain\"]],"
+                "\"request_body\":{\"base64\":\"AP8=\"},\"response_body\":{\"text\":\"ok\"}}\n",
+                &taken);
+    const struct exchange_row *row = taken.exchanges[0]->row;
+    assert_string_equal(row->scheme, "https");
+    assert_int_equal(row->port, 443);
+    assert_string_equal(row->response_type, "text/plain");
+    assert_int_equal(row->request_size, 2);
+    assert_int_equal(row->response_size, 2);
+    assert_int_equal(row->state, ROW_STATE_DONE);
+    taken_fini(&taken);
+    assert_refused("{\"id\":1,\"method\":\"GET\",\"url\":\"http://h/\"}", "started_us");
+    assert_refused("{\"id\":1,\"started_us\":1,\"method\":\"GET\"}", "entry 1: there is neither");
+    assert_refused("{\"id\":1,\"started_us\":1,\"url\":\"http://h/\"}", "method");
+    assert_refused("{\"id\":1,\"started_us\":1,\"method\":\"GET\",\"url\":\"http://h/\"}\n{\"id\":",
+                   "entry 2: the file breaks off");
+}
+
+// --- base64 -------------------------------------------------------------------------------------
+
+static void test_base64_is_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *expected; // NULL: refused
+    } cases[] = {
+        {"", ""},       {"aGVsbG8=", "hello"}, {"aGVs\r\nbG8", "hello"}, {"YQ==", "a"},
+        {"YWI=", "ab"}, {"a", NULL},           {"YQ=a", NULL},           {"Y-==", NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buffer out = {0};
+        int result = base64_decode(&out, cases[i].text, strlen(cases[i].text));
+        assert_int_equal(result, cases[i].expected == NULL ? -1 : 0);
+        if (cases[i].expected != NULL)
+            assert_string_equal(out.data != NULL ? out.data : "", cases[i].expected);
+        buffer_fini(&out);
+    }
+}
+
+#define STORE_TEST(function) \
+    cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_entry_with_the_least_there_can_be),
+        cmocka_unit_test(test_dates_of_all_kinds),
+        cmocka_unit_test(test_a_body_keeps_its_segments),
+        cmocka_unit_test(test_a_long_body_with_any_characters),
+        cmocka_unit_test(test_what_is_no_har_file),
+        STORE_TEST(test_messages_come_back_from_har),
+        STORE_TEST(test_messages_come_back_from_lines),
+        cmocka_unit_test(test_a_line_written_by_hand),
+        cmocka_unit_test(test_base64_is_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
