@@ -89,6 +89,8 @@ extern const struct command command_serve;
 extern const struct command command_run;
 extern const struct command command_env;
 extern const struct command command_ls;
+extern const struct command command_note;
+extern const struct command command_prune;
 extern const struct command command_show;
 extern const struct command command_diff;
 extern const struct command command_sql;

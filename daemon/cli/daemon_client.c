@@ -129,7 +129,8 @@ struct question {
     const char *body; // NULL: none
     int body_fd;      // a file to send, if `body_bytes` is not 0
     int64_t body_bytes;
-    long expected;              // status of success
+    long expected;              // status of success; 0: any
+    bool is_patient;            // it may take long
     struct line_reader *reader; // for an answer that comes in lines; else NULL
 };
 
@@ -157,7 +158,7 @@ static CURLcode perform(CURL *curl, const struct question *question, const char 
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, question->is_patient ? 0L : TIMEOUT_MS);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
     if (question->body)
@@ -184,7 +185,8 @@ static enum daemon_answer read_answer(CURLcode code, long status, long expected,
     }
     *value = json_loadb(answer->data ? answer->data : "", answer->length, 0, NULL);
     bool is_content_read = *value || answer->length == 0;
-    if (status == expected && is_content_read)
+    bool is_success = expected == 0 ? status / 100 == 2 : status == expected;
+    if (is_success && is_content_read)
         return DAEMON_ANSWERED;
     const char *detail = json_string_value(json_object_get(*value, "detail"));
     err_set(err, "ask the daemon: it answered %ld%s%s", status, detail ? ": " : "",
@@ -221,6 +223,14 @@ enum daemon_answer daemon_get(const char *data_dir, const char *path, json_t **v
                               struct err *err)
 {
     const struct question question = {.method = "GET", .path = path, .expected = HTTP_OK};
+    return ask(data_dir, &question, value, err);
+}
+
+enum daemon_answer daemon_change(const char *data_dir, const char *method, const char *path,
+                                 const char *body, json_t **value, struct err *err)
+{
+    const struct question question = {
+        .method = method, .path = path, .body = body, .is_patient = true};
     return ask(data_dir, &question, value, err);
 }
 

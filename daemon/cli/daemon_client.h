@@ -21,6 +21,11 @@ enum daemon_answer {
 enum daemon_answer daemon_get(const char *data_dir, const char *path, json_t **value,
                               struct err *err);
 
+// `method` on `path` with `body` (JSON; NULL: none), however long it takes. The caller owns the
+// value, which is NULL if the answer has no content.
+enum daemon_answer daemon_change(const char *data_dir, const char *method, const char *path,
+                                 const char *body, json_t **value, struct err *err);
+
 // An answer that comes line by line, for as long as it takes.
 struct daemon_lines {
     // One line, without its end. Return 0 to go on, another number to leave.

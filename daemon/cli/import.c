@@ -6,8 +6,8 @@
 #include "command.h"
 #include "daemon_client.h"
 #include "data_dir.h"
-#include "file.h"
 #include "hark/server_import.h"
+#include "recording_owner.h"
 #include "serve.h"
 
 #include <errno.h>
@@ -193,20 +193,11 @@ static enum status say_result(const struct import_run *import)
 static enum status import_file(struct import_run *import)
 {
     struct invocation *invocation = import->invocation;
-    struct daemon_info info;
-    struct err err = {0};
-    bool is_there = false;
-    switch (daemon_find(invocation->data_dir, &info, &err)) {
-    case DAEMON_FAILED:
-        return invocation_fail(invocation, STATUS_UNREACHABLE, "%s", err.text);
-    case DAEMON_ANSWERED:
-        is_there = file_is_same(info.db, invocation->db_path);
-        daemon_info_fini(&info);
-        break;
-    case DAEMON_ABSENT:
-        break;
-    }
-    enum status status = is_there ? import_there(import) : import_here(import);
+    bool is_there;
+    enum status status = recording_find_daemon(invocation, &is_there);
+    if (status != STATUS_DONE)
+        return status;
+    status = is_there ? import_there(import) : import_here(import);
     return status == STATUS_DONE ? say_result(import) : status;
 }
 

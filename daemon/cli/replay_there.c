@@ -2,8 +2,8 @@
 // A run by the daemon: POST /api/v1/replay over its socket. Results come as lines of JSON, with the
 // columns of replay_view.h.
 #include "daemon_client.h"
-#include "file.h"
 #include "hark/mem.h"
+#include "recording_owner.h"
 #include "replay_run.h"
 
 #include <stdlib.h>
@@ -85,22 +85,10 @@ struct replay_end replay_run_there(const struct invocation *invocation,
 
 enum status replay_find_daemon(const struct invocation *invocation, bool *is_there)
 {
-    struct daemon_info info;
-    struct err err = {0};
-    *is_there = false;
-    switch (daemon_find(invocation->data_dir, &info, &err)) {
-    case DAEMON_ABSENT:
-        return STATUS_DONE;
-    case DAEMON_FAILED:
-        return invocation_fail(invocation, STATUS_UNREACHABLE, "%s", err.text);
-    case DAEMON_ANSWERED:
-        break;
-    }
-    *is_there = file_is_same(info.db, invocation->db_path);
-    daemon_info_fini(&info);
-    if (*is_there && invocation_has(invocation, "set"))
+    enum status status = recording_find_daemon(invocation, is_there);
+    if (status == STATUS_DONE && *is_there && invocation_has(invocation, "set"))
         return invocation_fail(invocation, STATUS_USAGE,
                                "a daemon serves from %s, and --set cannot change it; leave it out",
                                invocation->data_dir);
-    return STATUS_DONE;
+    return status;
 }

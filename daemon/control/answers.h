@@ -28,6 +28,10 @@ route_fn exchanges_answer_one;
 // --- event_routes.c ------------------------------------------------------------------------------
 route_fn events_answer_stream;
 
+// --- change_routes.c -----------------------------------------------------------------------------
+route_fn exchanges_answer_remove;
+route_fn notes_answer_put;
+
 // --- bodies.c ------------------------------------------------------------------------------------
 route_fn bodies_answer_request;
 route_fn bodies_answer_response;

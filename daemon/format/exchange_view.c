@@ -2,6 +2,35 @@
 // The walk over an exchange.
 #include "hark/exchange_view.h"
 
+struct note_walk {
+    const struct exchange_row *row;
+    const struct exchange_writer *writer;
+    void *ctx;
+};
+
+// The columns of store_list_notes(): id, created_us, is_mark, text.
+static int on_note_row(void *ctx, size_t count, const char *const *names,
+                       const struct value *values)
+{
+    (void)count;
+    (void)names;
+    const struct note_walk *walk = ctx;
+    const struct shown_note note = {.created_us = values[1].integer,
+                                    .is_mark = values[2].integer != 0,
+                                    .text = values[3].data,
+                                    .length = values[3].length};
+    return walk->writer->on_note(walk->ctx, walk->row, &note);
+}
+
+static int walk_notes(struct store_reader *reader, const struct exchange_row *row,
+                      const struct exchange_writer *writer, void *ctx, struct err *err)
+{
+    struct note_walk walk = {.row = row, .writer = writer, .ctx = ctx};
+    if (writer->on_note == NULL)
+        return 0;
+    return store_list_notes(reader, row->id, on_note_row, &walk, err);
+}
+
 static int walk_message(struct store_reader *reader, const struct exchange_row *row,
                         enum body_side side, const struct exchange_writer *writer, void *ctx,
                         struct err *err)
@@ -27,7 +56,7 @@ static int walk_messages(struct store_reader *reader, const struct exchange_row 
 int exchange_walk(struct store_reader *reader, const struct exchange_row *row,
                   const struct exchange_writer *writer, void *ctx, struct err *err)
 {
-    if (writer->on_begin(ctx, row) < 0 ||
+    if (writer->on_begin(ctx, row) < 0 || walk_notes(reader, row, writer, ctx, err) < 0 ||
         walk_message(reader, row, BODY_REQUEST, writer, ctx, err) < 0)
         return -1;
     if (row->status != 0 && walk_message(reader, row, BODY_RESPONSE, writer, ctx, err) < 0)

@@ -102,6 +102,19 @@ static int on_begin(void *ctx, const struct exchange_row *row)
     return result_of(writer);
 }
 
+static int on_note(void *ctx, const struct exchange_row *row, const struct shown_note *note)
+{
+    (void)row;
+    const struct text_writer *writer = ctx;
+    set_color(writer, COLOR_YELLOW);
+    fputs(note->is_mark ? "* marked" : "* ", writer->out);
+    if (note->text)
+        safe_text_write(writer->out, note->text, note->length, SAFE_LINES);
+    reset_color(writer);
+    fputs("\n\n", writer->out);
+    return result_of(writer);
+}
+
 // --- heads -------------------------------------------------------------------------------------
 
 static void write_fields(const struct text_writer *writer, const struct fields *fields)
@@ -331,6 +344,7 @@ static int on_end(void *ctx, const struct exchange_row *row)
 
 const struct exchange_writer text_writer_stops = {
     .on_begin = on_begin,
+    .on_note = on_note,
     .on_head = on_head,
     .on_body = on_body,
     .on_trailers = on_trailers,

@@ -553,8 +553,10 @@ struct recorder *recorder_create(const struct recorder_options *options, struct 
     pthread_cond_init(&recorder->wake, &attributes);
     jobs_init(&recorder->jobs);
     pthread_condattr_destroy(&attributes);
-    if (options->writer == NULL)
+    if (options->writer == NULL) {
+        jobs_close(&recorder->jobs);
         return recorder;
+    }
     int error = pthread_create(&recorder->thread, NULL, writer_main, recorder);
     if (error != 0) {
         err_set(err, "recorder: start the writer thread: %s", strerror(error));

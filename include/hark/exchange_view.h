@@ -28,10 +28,20 @@ struct shown_message {
     struct err problem;  // why it could not be inflated
 };
 
+// What somebody said about an exchange.
+struct shown_note {
+    int64_t created_us;
+    bool is_mark;
+    const char *text; // borrowed until the callback returns; NULL for none
+    size_t length;
+};
+
 // What a writer does at each stop of the walk, in this order; the response's stops come only if
 // there was one. Each returns 0, or -1 to end the walk.
 struct exchange_writer {
     int (*on_begin)(void *ctx, const struct exchange_row *row);
+    // Once for each note. May be NULL.
+    int (*on_note)(void *ctx, const struct exchange_row *row, const struct shown_note *note);
     int (*on_head)(void *ctx, const struct exchange_row *row, enum body_side side);
     // Once for each message, also where the body is empty.
     int (*on_body)(void *ctx, const struct exchange_row *row, const struct body_view *body,

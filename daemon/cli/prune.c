@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+// hark prune: deletes exchanges, through the daemon that has the recording or by itself.
+#include "daemon_client.h"
+#include "hark/clock.h"
+#include "hark/human.h"
+#include "hark/query.h"
+#include "hark/store_prune.h"
+#include "hark/units.h"
+#include "number.h"
+#include "recording_owner.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+// What is asked for. Owner: run(). Zero-initialised is empty.
+struct wish {
+    struct arena arena;
+    struct store_prune_options options;
+    struct filter *filter;
+    const char *filter_text; // the words, joined; NULL: none
+};
+
+// --- what is asked for ---------------------------------------------------------------------------
+
+static bool has_limit(const struct invocation *invocation)
+{
+    return invocation_has(invocation, "older") || invocation_has(invocation, "keep-bytes") ||
+           invocation_has(invocation, "keep-count");
+}
+
+static enum status read_limits(const struct invocation *invocation,
+                               struct store_prune_options *options)
+{
+    const char *older = invocation_value(invocation, "older");
+    const char *bytes = invocation_value(invocation, "keep-bytes");
+    const char *count = invocation_value(invocation, "keep-count");
+    int64_t age_ms;
+    if (older && (units_parse_duration(older, &age_ms) < 0 || age_ms > INT64_MAX / 1000))
+        return invocation_fail(invocation, STATUS_USAGE,
+                               "--older wants a duration such as 12h or 7d, not \"%s\"", older);
+    if (bytes && units_parse_size(bytes, &options->keep_bytes) < 0)
+        return invocation_fail(invocation, STATUS_USAGE,
+                               "--keep-bytes wants a size such as 500M or 1G, not \"%s\"", bytes);
+    if (count && number_parse(count, &options->keep_count) < 0)
+        return invocation_fail(invocation, STATUS_USAGE, "--keep-count wants a number, not \"%s\"",
+                               count);
+    if (older)
+        options->keep_from_us = clock_wall_us() - age_ms * 1000;
+    return STATUS_DONE;
+}
+
+static enum status read_filter(const struct invocation *invocation, struct wish *wish)
+{
+    struct err err = {0};
+    if (invocation->word_count == 0)
+        return STATUS_DONE;
+    wish->filter =
+        filter_create((const char *const *)invocation->words, invocation->word_count, &err);
+    if (!wish->filter)
+        return invocation_fail(invocation, STATUS_USAGE, "%s", err.text);
+    wish->options.filter = wish->filter;
+    wish->filter_text = "";
+    for (size_t i = 0; i < invocation->word_count; i++)
+        wish->filter_text = arena_printf(&wish->arena, "%s%s%s", wish->filter_text,
+                                         i > 0 ? " " : "", invocation->words[i]);
+    return STATUS_DONE;
+}
+
+static enum status read_wish(const struct invocation *invocation, struct wish *wish)
+{
+    wish->options = (struct store_prune_options){
+        .keep_from_us = STORE_PRUNE_NO_LIMIT,
+        .keep_count = STORE_PRUNE_NO_LIMIT,
+        .keep_bytes = STORE_PRUNE_NO_LIMIT,
+        .is_dry_run = invocation_has(invocation, "dry-run"),
+    };
+    if (invocation->word_count == 0 && !has_limit(invocation))
+        return invocation_fail(invocation, STATUS_USAGE,
+                               "delete what? Give a filter (id:1.. is all there is), --older, "
+                               "--keep-bytes or --keep-count");
+    enum status status = read_limits(invocation, &wish->options);
+    return status == STATUS_DONE ? read_filter(invocation, wish) : status;
+}
+
+// --- doing it ------------------------------------------------------------------------------------
+
+static const char *append_parameter(struct arena *arena, const char *query, const char *name,
+                                    const char *value)
+{
+    return value ? query_set(arena, query, name, value) : query;
+}
+
+static enum status prune_there(const struct invocation *invocation, struct wish *wish,
+                               struct store_prune_result *result)
+{
+    struct arena *arena = &wish->arena;
+    const char *query = append_parameter(arena, NULL, "filter", wish->filter_text);
+    query = append_parameter(arena, query, "older", invocation_value(invocation, "older"));
+    query =
+        append_parameter(arena, query, "keep_bytes", invocation_value(invocation, "keep-bytes"));
+    query =
+        append_parameter(arena, query, "keep_count", invocation_value(invocation, "keep-count"));
+    json_t *value = NULL;
+    struct err err = {0};
+    const char *path = arena_printf(arena, "/api/v1/exchanges?%s", query);
+    enum daemon_answer answer =
+        daemon_change(invocation->data_dir, "DELETE", path, NULL, &value, &err);
+    if (answer == DAEMON_ABSENT)
+        return invocation_fail(invocation, STATUS_UNREACHABLE, "the daemon has ended");
+    if (answer == DAEMON_FAILED)
+        return invocation_fail(invocation, STATUS_FAILED, "%s", err.text);
+    *result = (struct store_prune_result){
+        .exchanges = json_integer_value(json_object_get(value, "exchanges")),
+        .bytes = json_integer_value(json_object_get(value, "bytes")),
+        .marked = json_integer_value(json_object_get(value, "marked")),
+        .size = json_integer_value(json_object_get(value, "size")),
+    };
+    json_decref(value);
+    return STATUS_DONE;
+}
+
+static enum status prune_here(const struct invocation *invocation, const struct wish *wish,
+                              struct store_prune_result *result)
+{
+    struct log *log = log_create(STDERR_FILENO, LOG_LEVEL_WARN, false);
+    struct err err = {0};
+    enum status status = STATUS_FAILED;
+    // A dry run changes nothing, so it takes no lock.
+    struct store_writer *writer = NULL;
+    if (!wish->options.is_dry_run)
+        writer = recording_open_writer(invocation, log);
+    const struct store_runner runner = {.run = store_run_here, .ctx = writer};
+    if (!writer && !wish->options.is_dry_run)
+        goto out;
+    if (store_prune(invocation->reader, &wish->options, &runner, result, &err) == 0)
+        status = STATUS_DONE;
+    else
+        invocation_fail(invocation, STATUS_FAILED, "%s", err.text);
+    store_writer_close(writer);
+out:
+    log_destroy(log);
+    return status;
+}
+
+// --- what came of it -----------------------------------------------------------------------------
+
+static void append_summary(struct buffer *out, const struct store_prune_result *result,
+                           bool is_dry_run)
+{
+    buffer_printf(out, "%s %" PRId64 " exchange%s, %s", is_dry_run ? "would delete" : "deleted",
+                  result->exchanges, result->exchanges == 1 ? "" : "s", is_dry_run ? "about " : "");
+    human_append_size(out, result->bytes);
+    if (result->marked > 0)
+        buffer_printf(out, "; %" PRId64 " marked stay%s", result->marked,
+                      result->marked == 1 ? "s" : "");
+    buffer_printf(out, "; the recording %s ", is_dry_run ? "would have" : "has");
+    human_append_size(out, result->size);
+}
+
+static enum status report(const struct invocation *invocation, const struct wish *wish,
+                          const struct store_prune_result *result)
+{
+    bool is_dry_run = wish->options.is_dry_run;
+    if (invocation_has(invocation, "json")) {
+        printf("{\"exchanges\":%" PRId64 ",\"bytes\":%" PRId64 ",\"marked\":%" PRId64
+               ",\"size\":%" PRId64 "}\n",
+               result->exchanges, result->bytes, result->marked, result->size);
+    } else {
+        struct buffer text = {0};
+        append_summary(&text, result, is_dry_run);
+        if (is_dry_run)
+            printf("%s\n", text.data);
+        else
+            fprintf(stderr, "hark prune: %s\n", text.data);
+        buffer_fini(&text);
+    }
+    bool has_matched = result->exchanges + result->marked > 0;
+    if (!has_matched && wish->filter && !has_limit(invocation))
+        return invocation_fail(invocation, STATUS_NO_MATCH, "nothing matched");
+    return STATUS_DONE;
+}
+
+static enum status prune(struct invocation *invocation, struct wish *wish)
+{
+    struct store_prune_result result = {0};
+    bool has_daemon = false;
+    enum status status = invocation_open_recording(invocation);
+    if (status == STATUS_DONE && !wish->options.is_dry_run)
+        status = recording_find_daemon(invocation, &has_daemon);
+    if (status == STATUS_DONE)
+        status = has_daemon ? prune_there(invocation, wish, &result)
+                            : prune_here(invocation, wish, &result);
+    return status == STATUS_DONE ? report(invocation, wish, &result) : status;
+}
+
+static enum status run(struct invocation *invocation)
+{
+    struct wish wish = {0};
+    enum status status = read_wish(invocation, &wish);
+    if (status == STATUS_DONE)
+        status = prune(invocation, &wish);
+    filter_destroy(wish.filter);
+    arena_fini(&wish.arena);
+    return status;
+}
+
+static const struct command_option options[] = {
+    {"older", 0, "AGE", "those that began longer ago: 12h, 7d"},
+    {"keep-bytes", 0, "SIZE", "the oldest, until the recording is no larger: 500M, 1G"},
+    {"keep-count", 0, "N", "all but the newest N"},
+    {"dry-run", 'n', NULL, "say how many that would be, and delete nothing"},
+    {"json", 0, NULL, "the result as JSON on standard output"},
+    {NULL, 0, NULL, NULL},
+};
+
+const struct command command_prune = {
+    .name = "prune",
+    .arguments = "[FILTER…]",
+    .summary = "delete exchanges",
+    .help = "Deletes exchanges with their bodies, messages and comments, and gives the space back\n"
+            "to the system. A filter alone deletes all that match; with limits, only what is\n"
+            "beyond one of them, of those that match the filter if there is one. Marked\n"
+            "exchanges (hark note --mark) and those that still go on are never deleted.\n"
+            "\n"
+            "Examples:\n"
+            "  hark prune --older 7d --keep-bytes 1G\n"
+            "  hark prune host:tracker.example --dry-run\n"
+            "  hark prune status:200 --keep-count 1000\n"
+            "  hark prune id:1..\n",
+    .options = options,
+    .needs = NEEDS_CONFIG | NEEDS_RECORDING | TAKES_FILTER,
+    .run = run,
+};
