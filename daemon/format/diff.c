@@ -150,6 +150,15 @@ static void compare_urls(struct diff *diff, const struct exchange_row *first,
     buffer_fini(&new);
 }
 
+// WebSockets have messages instead of bodies.
+static int compare_contents(struct diff *diff, const struct diff_exchange *first,
+                            const struct diff_exchange *second, struct err *err)
+{
+    if (diff_bodies(diff, first, second, err) < 0)
+        return -1;
+    return diff_messages(diff, first, second, err);
+}
+
 static int compare_requests(struct diff *diff, const struct diff_exchange *first,
                             const struct diff_exchange *second, struct err *err)
 {
@@ -157,7 +166,7 @@ static int compare_requests(struct diff *diff, const struct diff_exchange *first
     compare_texts(diff, "method", first->row->method, second->row->method);
     compare_urls(diff, first->row, second->row);
     compare_fields(diff, "header", &first->row->request_headers, &second->row->request_headers);
-    int result = diff_bodies(diff, first, second, err);
+    int result = compare_contents(diff, first, second, err);
     compare_fields(diff, "trailer", &first->row->request_trailers, &second->row->request_trailers);
     return result;
 }
@@ -181,7 +190,7 @@ static int compare_responses(struct diff *diff, const struct diff_exchange *firs
     compare_texts(diff, "error", old->error, new->error);
     arena_fini(&arena);
     compare_fields(diff, "header", &old->response_headers, &new->response_headers);
-    int result = diff_bodies(diff, first, second, err);
+    int result = compare_contents(diff, first, second, err);
     compare_fields(diff, "trailer", &old->response_trailers, &new->response_trailers);
     return result;
 }

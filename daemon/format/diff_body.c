@@ -88,7 +88,7 @@ static int compare_texts(struct diff *diff, const struct body_view *first,
     if (read_text(first, &old, &unreadable) < 0 || read_text(second, &new, &unreadable) < 0)
         result = compare_bytes(diff, first, second, unreadable.text, err);
     else if (!diff_json(diff, &old, &new))
-        diff_lines(diff, &old, &new);
+        diff_lines(diff, "body", &old, &new);
     buffer_fini(&old);
     buffer_fini(&new);
     return result;

@@ -148,6 +148,12 @@ static bool find_edits(struct search *search)
 
 // --- telling -------------------------------------------------------------------------------------
 
+struct telling {
+    struct diff *diff;
+    const char *where;
+    size_t equal_before; // lines before those that were searched
+};
+
 static struct difference_value value_of(const struct line *line)
 {
     if (line == NULL)
@@ -161,28 +167,34 @@ static bool lacks_newline(const struct line *line)
     return line->data[line->length - 1] != '\n';
 }
 
-static void tell_line(struct diff *diff, size_t number, const struct line *old,
+// What is counted: the lines of a body; of messages there is no other word.
+static const char *unit_of(const char *where)
+{
+    return strcmp(where, "body") == 0 ? "line " : "";
+}
+
+static void tell_line(const struct telling *telling, size_t number, const struct line *old,
                       const struct line *new)
 {
     char path[32];
-    snprintf(path, sizeof(path), "line %zu", number + 1);
+    snprintf(path, sizeof(path), "%s%zu", unit_of(telling->where), number + 1);
     const char *note = NULL;
     if (old != NULL && new != NULL && lacks_newline(old) != lacks_newline(new))
         note = lacks_newline(old) ? "the first has no newline at its end"
                                   : "the second has no newline at its end";
-    diff_tell(diff, &(struct difference){.where = "body",
-                                         .path = path,
-                                         .kind = old == NULL   ? DIFFERENCE_ADDED
-                                                 : new == NULL ? DIFFERENCE_REMOVED
-                                                               : DIFFERENCE_CHANGED,
-                                         .old = value_of(old),
-                                         .new = value_of(new),
-                                         .note = note});
+    diff_tell(telling->diff, &(struct difference){.where = telling->where,
+                                                  .path = path,
+                                                  .kind = old == NULL   ? DIFFERENCE_ADDED
+                                                          : new == NULL ? DIFFERENCE_REMOVED
+                                                                        : DIFFERENCE_CHANGED,
+                                                  .old = value_of(old),
+                                                  .new = value_of(new),
+                                                  .note = note});
 }
 
 // Lines removed and added at the same place stand for each other as far as there are both. Numbers
 // are those of the first text, of added lines those of the second.
-static void tell_edits(struct diff *diff, const struct search *search, size_t equal_before)
+static void tell_edits(const struct telling *telling, const struct search *search)
 {
     const struct lines *first = &search->first;
     const struct lines *second = &search->second;
@@ -193,26 +205,27 @@ static void tell_edits(struct diff *diff, const struct search *search, size_t eq
         bool is_removed = old != NULL && old->is_edited;
         bool is_added = new != NULL &&new->is_edited;
         if (is_removed || is_added)
-            tell_line(diff, equal_before + (is_removed ? x : y), is_removed ? old : NULL,
-                      is_added ? new : NULL);
+            tell_line(telling, telling->equal_before + (is_removed ? x : y),
+                      is_removed ? old : NULL, is_added ? new : NULL);
         bool is_equal = !is_removed && !is_added;
         x += is_removed || is_equal;
         y += is_added || is_equal;
     }
 }
 
-static void tell_block(struct diff *diff, const struct search *search, size_t equal_before)
+static void tell_block(const struct telling *telling, const struct search *search)
 {
     char path[64], old[64], new[64];
-    snprintf(path, sizeof(path), "from line %zu", equal_before + 1);
+    snprintf(path, sizeof(path), "from %s%zu", unit_of(telling->where), telling->equal_before + 1);
     int old_length = snprintf(old, sizeof(old), "%zu lines", search->first.count);
     int new_length = snprintf(new, sizeof(new), "%zu other lines", search->second.count);
-    diff_tell(diff, &(struct difference){.where = "body",
-                                         .path = path,
-                                         .kind = DIFFERENCE_CHANGED,
-                                         .old = {old, (size_t)old_length},
-                                         .new = {new, (size_t)new_length},
-                                         .note = "too much differs to be told line by line"});
+    diff_tell(telling->diff,
+              &(struct difference){.where = telling->where,
+                                   .path = path,
+                                   .kind = DIFFERENCE_CHANGED,
+                                   .old = {old, (size_t)old_length},
+                                   .new = {new, (size_t)new_length},
+                                   .note = "too much differs to be told line by line"});
 }
 
 // --- the ends ------------------------------------------------------------------------------------
@@ -240,7 +253,8 @@ static void drop_equal_after(struct lines *first, struct lines *second)
     }
 }
 
-void diff_lines(struct diff *diff, const struct buffer *first, const struct buffer *second)
+void diff_lines(struct diff *diff, const char *where, const struct buffer *first,
+                const struct buffer *second)
 {
     struct lines first_lines = split(first);
     struct lines second_lines = split(second);
@@ -250,10 +264,11 @@ void diff_lines(struct diff *diff, const struct buffer *first, const struct buff
         .second = without_equal_before(&second_lines, equal_before),
     };
     drop_equal_after(&search.first, &search.second);
+    const struct telling telling = {diff, where, equal_before};
     if (find_edits(&search))
-        tell_edits(diff, &search, equal_before);
+        tell_edits(&telling, &search);
     else
-        tell_block(diff, &search, equal_before);
+        tell_block(&telling, &search);
     free(first_lines.items);
     free(second_lines.items);
 }

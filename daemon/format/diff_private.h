@@ -26,7 +26,12 @@ int diff_bodies(struct diff *diff, const struct diff_exchange *first,
 // be compared without loss (a name twice in an object, numbers out of range); nothing is told then.
 bool diff_json(struct diff *diff, const struct buffer *first, const struct buffer *second);
 
-// Two texts in UTF-8.
-void diff_lines(struct diff *diff, const struct buffer *first, const struct buffer *second);
+// Two texts in UTF-8. `where`: "body", of lines; or "message", with one in a line.
+void diff_lines(struct diff *diff, const char *where, const struct buffer *first,
+                const struct buffer *second);
+
+// The messages that `diff->side` of a WebSocket has sent. -1 if a recording cannot be read.
+int diff_messages(struct diff *diff, const struct diff_exchange *first,
+                  const struct diff_exchange *second, struct err *err);
 
 #endif

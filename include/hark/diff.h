@@ -3,7 +3,8 @@
 //
 // Bodies are compared decoded. JSON is compared by structure: the order of members does not count,
 // and 1.0 is 1; each difference has its JSON path. Text is compared by lines. What is neither, and
-// what is over BODY_VIEW_WHOLE_MAX, is compared by size and SHA-256.
+// what is over BODY_VIEW_WHOLE_MAX, is compared by size and SHA-256. Of WebSockets each direction's
+// messages are compared, the client's with the request.
 #ifndef HARK_DIFF_H
 #define HARK_DIFF_H
 
@@ -49,8 +50,10 @@ struct difference_value {
 // Borrowed: good until the sink returns.
 struct difference {
     enum body_side side;
-    const char *where; // "method", "url", "status", "reason", "error", "header", "trailer", "body"
-    const char *path;  // the name of a field, lower case; "$.items[3].price"; "line 12"; or ""
+    const char *where; // "method", "url", "status", "reason", "error", "header", "trailer", "body",
+                       // "message" (of a WebSocket)
+    const char *path;  // the name of a field, lower case; "$.items[3].price"; "line 12"; the number
+                       // of a message; or ""
     enum difference_kind kind;
     struct difference_value old;
     struct difference_value new;

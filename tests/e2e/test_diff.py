@@ -123,6 +123,67 @@ def test_requests(recording):
     assert (status, [(one["side"], one["where"]) for one in told]) == (1, [("request", "url")])
 
 
+class Sockets:
+    """Three conversations over WebSockets: what the client says, what it hears."""
+
+    SAID = [
+        ([(1, b"hello"), (9, b"ping"), (2, b"\x00\x01"), (1, b"")], [(1, b'{"n": 1}'), (1, b"x\ny")]),
+        ([(1, b"hello"), (2, b"\x00\x01"), (1, b"")], [(1, b'{"n": 1}'), (10, b""), (1, b"x\ny")]),
+        ([(1, b"hello"), (2, b"\x00\x02"), (1, b"")], [(1, b'{"n": 2}'), (1, b"x\ny"), (1, b"more")]),
+    ]
+
+    CLOSE = (8, b"\x03\xe8")
+
+    def __init__(self, home):
+        self.home = home
+        with RawOrigin(self.serve) as server, Daemon(home) as daemon:
+            for sent, _ in self.SAID:
+                with RawClient(daemon.proxy_port) as client:
+                    client.send(self.upgrade("GET", f"{server.url}/chat", server.host))
+                    client.reader.head()
+                    client.send(self.frames([*sent, self.CLOSE], mask=True))
+                    client.reader.rest(bytearray().extend)
+            daemon.wait_rows("kind = 'websocket' AND state = 'done'", count=len(self.SAID))
+
+    @staticmethod
+    def upgrade(method, url, host):
+        return (f"{method} {url} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\n"
+                "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n\r\n").encode()
+
+    @staticmethod
+    def frames(messages, mask=False):
+        key = b"\0\0\0\0" if mask else b""
+        return b"".join(bytes([0x80 | opcode, (0x80 if mask else 0) | len(data)]) + key + data
+                        for opcode, data in messages)
+
+    def serve(self, conn):
+        number = len(conn.origin.requests)
+        conn.read_head()
+        conn.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+                  b"Upgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n")
+        sent, answered = self.SAID[number]
+        conn.send(self.frames([*answered, self.CLOSE]))
+        conn.reader.exactly(len(self.frames([*sent, self.CLOSE], mask=True)), bytearray().extend)
+
+    diff = Recording.diff
+
+
+@pytest.fixture(scope="module")
+def sockets(tmp_path_factory):
+    return Sockets(tmp_path_factory.mktemp("sockets"))
+
+
+def test_messages_of_websockets(sockets):
+    assert sockets.diff(1, 2, "--request") == (0, "")
+    assert sockets.diff(1, 3) == (
+        1, 'message 1: "{\\"n\\": 1}" -> "{\\"n\\": 2}"\nmessage 3\n  + "more"\n')
+    status, told = sockets.diff(1, 3, "--request", "--json")
+    assert [(one["side"], one["where"], one["path"]) for one in told] == [
+        ("request", "message", "2"), ("response", "message", "1"), ("response", "message", "3")]
+    assert told[0]["old"].startswith("binary 2 bytes, SHA-256 ")
+
+
 def test_nothing_moves_the_cursor(recording):
     status, text = recording.diff("/ansi", "/ansi2")
     assert status == 1 and "\x1b" not in text and "\u202e" not in text

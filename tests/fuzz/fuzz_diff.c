@@ -19,7 +19,7 @@ static bool differs(const struct buffer *first, const struct buffer *second, boo
     if (is_json)
         diff_json(&diff, first, second);
     else
-        diff_lines(&diff, first, second);
+        diff_lines(&diff, "body", first, second);
     buffer_fini(&json);
     return diff.is_different;
 }
