@@ -324,13 +324,22 @@ enum daemon_answer daemon_open_session(const char *data_dir, const char *command
     return DAEMON_ANSWERED;
 }
 
+static enum daemon_answer delete (const char *data_dir, const char *folder, int64_t id,
+                                  struct err *err) {
+    char *path = mem_printf("%s/%" PRId64, folder, id);
+        const struct question question = {.method = "DELETE",
+                                          .path = path,
+                                          .expected = HTTP_NO_CONTENT};
+        json_t *value = NULL; enum daemon_answer answer = ask(data_dir, &question, &value, err);
+        free(path); return answer;
+}
+
 enum daemon_answer daemon_close_session(const char *data_dir, int64_t id, struct err *err)
 {
-    char *path = mem_printf(SESSIONS_PATH "/%" PRId64, id);
-    const struct question question = {
-        .method = "DELETE", .path = path, .expected = HTTP_NO_CONTENT};
-    json_t *value = NULL;
-    enum daemon_answer answer = ask(data_dir, &question, &value, err);
-    free(path);
-    return answer;
+    return delete (data_dir, SESSIONS_PATH, id, err);
+}
+
+enum daemon_answer daemon_stop_replay(const char *data_dir, int64_t session_id, struct err *err)
+{
+    return delete (data_dir, "/api/v1/replay", session_id, err);
 }

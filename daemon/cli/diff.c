@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 // hark diff: what differs between two exchanges.
 #include "hark/diff.h"
-#include "command.h"
-#include "hark/mem.h"
+#include "diff_options.h"
 #include "number.h"
-#include "options.h"
 #include "pager.h"
 #include "rows_output.h"
 
@@ -49,17 +47,6 @@ static enum status load(struct invocation *invocation, const char *word, struct 
 
 // --- the options ---------------------------------------------------------------------------------
 
-static size_t list_ignored(const struct invocation *invocation, const char ***names)
-{
-    size_t count = 0;
-    const struct given_option *given;
-    while ((given = given_options_find(invocation->given, "ignore-header", count)) != NULL) {
-        *names = mem_realloc(*names, (count + 1) * sizeof((*names)[0]));
-        (*names)[count++] = given->value;
-    }
-    return count;
-}
-
 static enum status check_usage(const struct invocation *invocation)
 {
     enum rows_format format;
@@ -85,14 +72,9 @@ static enum status check_usage(const struct invocation *invocation)
 static enum status compare(struct invocation *invocation, const struct exchange_row *first,
                            const struct exchange_row *second)
 {
-    const char **ignored = NULL;
-    size_t ignored_count = list_ignored(invocation, &ignored);
-    const struct diff_options options = {
-        .ignored_headers = ignored,
-        .ignored_count = ignored_count,
-        .has_all_headers = invocation_has(invocation, "all-headers"),
-        .has_request = invocation_has(invocation, "request"),
-    };
+    struct arena arena = {0};
+    struct diff_options options;
+    diff_options_read(&options, &arena, invocation);
     struct output output = {
         .is_json = invocation_has(invocation, "json") || invocation_has(invocation, "output"),
         .terminal = terminal_of(STDOUT_FILENO),
@@ -104,7 +86,7 @@ static enum status compare(struct invocation *invocation, const struct exchange_
                                &(struct diff_exchange){invocation->reader, second}, &options,
                                on_difference, &output, &err);
     buffer_fini(&output.line);
-    free(ignored);
+    arena_fini(&arena);
     if (result < 0)
         return invocation_fail(invocation, STATUS_FAILED, "%s", err.text);
     return result == 0 ? STATUS_DONE : STATUS_FAILED;

@@ -51,7 +51,10 @@ static enum status send_all(struct invocation *invocation, const struct replay_w
     enum status found = replay_find_daemon(invocation, &has_daemon);
     if (found != STATUS_DONE)
         return found;
-    struct replay_report *report = replay_report_create(invocation, format, total);
+    struct replay_diff *diff = NULL;
+    if (invocation_has(invocation, "diff"))
+        diff = replay_diff_create(invocation, format == ROWS_JSONL);
+    struct replay_report *report = replay_report_create(invocation, format, diff, total);
     struct replay_end end = has_daemon ? replay_run_there(invocation, wish, report)
                                        : replay_run_here(invocation, wish, report);
     replay_report_finish(report, &end);
@@ -77,11 +80,28 @@ static enum status count_and_send(struct invocation *invocation, struct replay_w
                                  : status;
 }
 
+static enum status read_format(const struct invocation *invocation, enum rows_format *format)
+{
+    enum status status = rows_output_format(invocation, format);
+    bool is_given = invocation_has(invocation, "json") || invocation_has(invocation, "output");
+    bool has_diff = invocation_has(invocation, "diff");
+    if (status != STATUS_DONE)
+        return status;
+    if (has_diff && is_given && *format != ROWS_JSONL)
+        return invocation_fail(invocation, STATUS_USAGE,
+                               "--diff shows text, or with --json JSON lines");
+    if (!has_diff &&
+        (invocation_has(invocation, "ignore-header") || invocation_has(invocation, "all-headers")))
+        return invocation_fail(invocation, STATUS_USAGE,
+                               "--ignore-header and --all-headers are of --diff");
+    return STATUS_DONE;
+}
+
 static enum status run(struct invocation *invocation)
 {
     enum rows_format format;
     struct replay_wish wish = {0};
-    enum status status = rows_output_format(invocation, &format);
+    enum status status = read_format(invocation, &format);
     if (status == STATUS_DONE)
         status = replay_wish_read(&wish, invocation);
     if (status == STATUS_DONE)
@@ -96,6 +116,9 @@ static const struct command_option options[] = {
      "put this field in the place of those of its name, or at\nthe end (repeatable)"},
     {"drop-header", 0, "NAME", "leave out the fields of this name (repeatable)"},
     {"set-query", 0, "N=V", "set this parameter of the query (repeatable)"},
+    {"diff", 0, NULL, "show what differs from the recorded answers instead of rows"},
+    {"ignore-header", 0, "NAME", "with --diff: this field does not count (repeatable)"},
+    {"all-headers", 0, NULL, "with --diff: every field counts, Date and its like, too"},
     {"concurrency", 0, "N",
      "so many at once (default: 1, which keeps the order; 64\nwith --rate or --pace recorded)"},
     {"rate", 0, "R", "begin at most R a second"},
@@ -121,12 +144,15 @@ const struct command command_replay = {
             "is not all there are skipped. If a range or a filter has more than one request\n"
             "other than GET, HEAD and OPTIONS, hark asks first, or wants --yes.\n"
             "\n"
-            "Exit status: 0 all were answered, whatever the status; 1 some were not; 3 nothing\n"
-            "matched.\n"
+            "--diff compares each new answer with the recorded one, as hark diff does, and prints\n"
+            "what differs; with --json it adds same and differences to each row.\n"
+            "\n"
+            "Exit status: 0 all were answered, whatever the status; 1 some were not, or with\n"
+            "--diff one differs; 3 nothing matched.\n"
             "\n"
             "Examples:\n"
             "  hark replay @last\n"
-            "  hark replay 10..20 --to http://127.0.0.1:8080\n"
+            "  hark replay 10..20 --to http://127.0.0.1:8080 --diff\n"
             "  hark replay host:api.example.com method:GET --concurrency 16\n"
             "  hark replay session:3 --pace recorded --speed 2x --yes\n",
     .options = options,

@@ -29,6 +29,8 @@ struct error_count {
 struct replay_report {
     struct invocation *invocation;
     struct rows_printer *printer;
+    struct replay_diff *diff; // NULL: rows are printed
+    int64_t different;
     bool has_progress; // a terminal is there for it, and not for the rows
     int64_t total;
     int64_t begun_us;
@@ -52,7 +54,7 @@ static const struct rows_column layout[] = {
 };
 
 struct replay_report *replay_report_create(struct invocation *invocation, enum rows_format format,
-                                           int64_t total)
+                                           struct replay_diff *diff, int64_t total)
 {
     struct replay_report *report = mem_calloc(1, sizeof *report);
     const struct rows_options options = {
@@ -67,7 +69,9 @@ struct replay_report *replay_report_create(struct invocation *invocation, enum r
     report->has_progress = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
     report->total = total;
     report->begun_us = clock_monotonic_us();
-    rows_on_columns(report->printer, REPLAY_COLUMN_COUNT, replay_column_names);
+    report->diff = diff;
+    if (!diff)
+        rows_on_columns(report->printer, REPLAY_COLUMN_COUNT, replay_column_names);
     return report;
 }
 
@@ -76,6 +80,7 @@ void replay_report_destroy(struct replay_report *report)
     if (!report)
         return;
     rows_printer_destroy(report->printer);
+    replay_diff_destroy(report->diff);
     free(report);
 }
 
@@ -184,6 +189,16 @@ static void tell_unsent(struct replay_report *report, const struct value *values
                     reason->type == VALUE_TEXT ? reason->data : "no reason is known");
 }
 
+static int print_differences(struct replay_report *report, const struct value *values)
+{
+    struct err err = {0};
+    int rc = replay_diff_add(report->diff, values, &err);
+    if (rc < 0)
+        invocation_fail(report->invocation, STATUS_FAILED, "%s", err.text);
+    report->different += rc != 0;
+    return rc < 0 || ferror(stdout) ? 1 : 0;
+}
+
 int replay_report_add(struct replay_report *report, const struct value *values)
 {
     bool is_skipped = is_text(&values[REPLAY_COLUMN_STATE], "skipped");
@@ -195,6 +210,8 @@ int replay_report_add(struct replay_report *report, const struct value *values)
     else
         count_sent(report, values);
     tell_progress(report);
+    if (report->diff)
+        return print_differences(report, values);
     return rows_on_row(report->printer, REPLAY_COLUMN_COUNT, replay_column_names, values);
 }
 
@@ -222,6 +239,15 @@ static void append_unsent(const struct replay_report *report, struct buffer *lin
         buffer_printf(line, "; %" PRId64 " skipped", report->skipped);
     if (report->missing > 0)
         buffer_printf(line, "; %" PRId64 " not there", report->missing);
+}
+
+static void append_different(const struct replay_report *report, struct buffer *line)
+{
+    if (report->diff && report->different == 0 && report->sent > 0)
+        buffer_append_text(line, "; no answer differs");
+    else if (report->diff && report->sent > 0)
+        buffer_printf(line, "; %" PRId64 " answer%s", report->different,
+                      report->different == 1 ? " differs" : "s differ");
 }
 
 static void append_speed(const struct replay_report *report, struct buffer *line)
@@ -264,6 +290,7 @@ void replay_report_finish(struct replay_report *report, const struct replay_end 
     append_speed(report, &text);
     append_outcomes(report, &text);
     append_unsent(report, &text);
+    append_different(report, &text);
     buffer_append_char(&text, '\n');
     append_latency(report, &text);
     if (end->session_id > 0 && report->sent > 0)
@@ -277,6 +304,7 @@ enum status replay_report_status(const struct replay_report *report)
 {
     if (report->sent == 0 && report->skipped == 0)
         return STATUS_NO_MATCH;
-    bool is_all_done = report->failed == 0 && report->missing == 0 && report->sent > 0;
+    bool is_all_done =
+        report->failed == 0 && report->missing == 0 && report->sent > 0 && report->different == 0;
     return is_all_done ? STATUS_DONE : STATUS_FAILED;
 }

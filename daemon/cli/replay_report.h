@@ -7,12 +7,14 @@
 #include "command.h"
 #include "hark/replay_view.h"
 #include "hark/rows.h"
+#include "replay_diff.h"
 
 struct replay_report;
 
-// `total`: how many results there will be, for the progress.
+// `total`: how many results there will be, for the progress. `diff` (NULL: rows are printed) is
+// taken over.
 struct replay_report *replay_report_create(struct invocation *invocation, enum rows_format format,
-                                           int64_t total);
+                                           struct replay_diff *diff, int64_t total);
 // One result, as replay_view_make() has them. Not 0 once standard output fails.
 int replay_report_add(struct replay_report *report, const struct value *values);
 

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 struct there {
+    const char *data_dir;
     struct replay_report *report;
     struct replay_end end;
 };
@@ -54,18 +55,24 @@ static void on_field(void *ctx, const char *name, const char *value)
         there->end.session_id = strtoll(value, NULL, 10);
 }
 
-// The daemon sees that nobody listens any more: it begins nothing new.
+// The first signal asks the daemon to begin nothing new, and what is going on is waited for. A
+// second one leaves, which it will see.
 static bool must_leave(void *ctx)
 {
     struct there *there = ctx;
-    there->end.was_interrupted = there->end.was_interrupted || replay_was_signalled();
-    return there->end.was_interrupted;
+    struct err ignored = {0};
+    if (!replay_was_signalled())
+        return false;
+    bool is_second = there->end.was_interrupted;
+    there->end.was_interrupted = true;
+    return is_second ||
+           daemon_stop_replay(there->data_dir, there->end.session_id, &ignored) != DAEMON_ANSWERED;
 }
 
 struct replay_end replay_run_there(const struct invocation *invocation,
                                    const struct replay_wish *wish, struct replay_report *report)
 {
-    struct there there = {.report = report};
+    struct there there = {.data_dir = invocation->data_dir, .report = report};
     struct daemon_lines lines = {
         .on_line = on_line, .on_field = on_field, .must_leave = must_leave, .ctx = &there};
     struct buffer body = {0};

@@ -49,5 +49,6 @@ route_fn export_answer;
 route_fn import_answer;
 // --- replay_routes.c -----------------------------------------------------------------------------
 route_fn replay_answer;
+route_fn replay_answer_stop;
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // POST /api/v1/replay: a run on the pool's thread, a line of JSON for each result as it comes.
+// DELETE /api/v1/replay/SESSION stops it.
 #include "answers.h"
 
 #include "hark/replay_view.h"
@@ -94,4 +95,16 @@ void replay_answer(const struct route_context *context, const struct request *re
         run_replay(replay, reply);
     replay_destroy(replay);
     replay_body_fini(&body);
+}
+
+void replay_answer_stop(const struct route_context *context, const struct request *request,
+                        struct reply *reply)
+{
+    int64_t session_id;
+    if (request_id(request, &session_id, reply) < 0)
+        return;
+    if (replay_stop_session(context->server, session_id))
+        reply->status = 204;
+    else
+        reply_problem(reply, 404, "no replay has this session", "It may have ended.");
 }

@@ -39,6 +39,7 @@ static const struct route routes[] = {
     {"POST", "/api/v1/import", ROUTE_TOKEN, WORK_LONG, CONTENT_FILE, "name skip_invalid",
      import_answer},
     {"POST", "/api/v1/replay", ROUTE_TOKEN, WORK_LONG, CONTENT_SMALL, NULL, replay_answer},
+    {"DELETE", "/api/v1/replay/*", ROUTE_TOKEN, WORK_NOW, CONTENT_NONE, NULL, replay_answer_stop},
     {"POST", "/api/v1/sessions", ROUTE_SOCKET, WORK_NOW, CONTENT_SMALL, NULL, sessions_answer_open},
     {"DELETE", "/api/v1/sessions/*", ROUTE_SOCKET, WORK_NOW, CONTENT_NONE, NULL,
      sessions_answer_close},

@@ -29,6 +29,7 @@
 
 // Owner: whoever created it. Thread: that of replay_run(), but for the stop.
 struct replay {
+    struct replay *next; // in the server's list, under its mutex
     struct server *server;
     const struct replay_options *options;
     struct arena arena;
@@ -104,6 +105,27 @@ static int prepare(struct replay *replay, enum replay_refusal *refusal, struct e
     return check_consent(replay, refusal, err);
 }
 
+static void list_replay(struct replay *replay)
+{
+    struct replay_list *list = server_replays(replay->server);
+    pthread_mutex_lock(&list->mutex);
+    replay->next = list->first;
+    list->first = replay;
+    pthread_mutex_unlock(&list->mutex);
+}
+
+static void unlist_replay(struct replay *replay)
+{
+    struct replay_list *list = server_replays(replay->server);
+    pthread_mutex_lock(&list->mutex);
+    struct replay **link = &list->first;
+    while (*link != NULL && *link != replay)
+        link = &(*link)->next;
+    if (*link != NULL)
+        *link = replay->next;
+    pthread_mutex_unlock(&list->mutex);
+}
+
 struct replay *replay_create(struct server *server, const struct replay_options *options,
                              enum replay_refusal *refusal, struct err *err)
 {
@@ -122,6 +144,7 @@ struct replay *replay_create(struct server *server, const struct replay_options 
         return NULL;
     }
     replay->session_id = server_begin_session(server, options->command);
+    list_replay(replay);
     return replay;
 }
 
@@ -129,6 +152,7 @@ void replay_destroy(struct replay *replay)
 {
     if (replay == NULL)
         return;
+    unlist_replay(replay);
     if (replay->session_id != 0)
         server_end_session(replay->server, replay->session_id);
     store_reader_close(replay->reader);
@@ -145,6 +169,19 @@ void replay_stop(struct replay *replay)
 {
     atomic_fetch_add(&replay->stops, 1);
     eventfd_write(replay->mailbox.wake_fd, 1);
+}
+
+bool replay_stop_session(struct server *server, int64_t session_id)
+{
+    struct replay_list *list = server_replays(server);
+    pthread_mutex_lock(&list->mutex);
+    struct replay *replay = list->first;
+    while (replay != NULL && replay->session_id != session_id)
+        replay = replay->next;
+    if (replay != NULL)
+        replay_stop(replay);
+    pthread_mutex_unlock(&list->mutex);
+    return replay != NULL;
 }
 
 bool replay_was_stopped(const struct replay *replay)

@@ -56,6 +56,7 @@ struct server {
     atomic_bool is_recording; // mode is not off
     atomic_int mode;          // enum config_mode
     atomic_bool is_draining;
+    struct replay_list replays;
 };
 
 // --- own addresses -----------------------------------------------------------------------------
@@ -175,6 +176,11 @@ struct worker *server_worker(const struct server *server, size_t index)
 const char *server_db_path(const struct server *server)
 {
     return server->db_path;
+}
+
+struct replay_list *server_replays(struct server *server)
+{
+    return &server->replays;
 }
 
 const char *server_refuses_replays(const struct server *server)
@@ -400,6 +406,7 @@ struct server *server_start(const struct server_options *options, struct err *er
     server->db_path = mem_strdup(options->db_path);
     server->started_us = clock_wall_us();
     pthread_mutex_init(&server->mutex, NULL);
+    pthread_mutex_init(&server->replays.mutex, NULL);
     add_config(server, options->config);
     if (start_all(server, options, err) != 0) {
         server_stop(server);
@@ -588,6 +595,7 @@ void server_stop(struct server *server)
         server->listeners = next;
     }
     pthread_mutex_destroy(&server->mutex);
+    pthread_mutex_destroy(&server->replays.mutex);
     while (server->configs != NULL) {
         struct config_generation *older = server->configs->older;
         config_destroy(server->configs->config);

@@ -4,6 +4,7 @@
 #define HARK_PROXY_SERVER_PRIVATE_H
 
 #include "hark/server.h"
+#include "replay_list.h"
 #include "worker.h"
 
 #include <stdbool.h>
@@ -18,6 +19,7 @@ bool server_may_accept(const struct server *server);
 // What a run of replays asks. Any thread.
 struct worker *server_worker(const struct server *server, size_t index); // NULL past the last one
 const char *server_db_path(const struct server *server);
+struct replay_list *server_replays(struct server *server);
 // Why nothing can be sent again: nothing would be recorded, nothing may go out, or the server ends.
 // NULL: it can.
 const char *server_refuses_replays(const struct server *server);

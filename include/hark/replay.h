@@ -105,6 +105,8 @@ int replay_run(struct replay *replay, const struct replay_callbacks *callbacks, 
 // Begins nothing more, and gives what is going on a few seconds; a second call cuts it. Any thread,
 // and signal handlers.
 void replay_stop(struct replay *replay);
+// The same for the run that has this session; false if there is none. Any thread.
+bool replay_stop_session(struct server *server, int64_t session_id);
 bool replay_was_stopped(const struct replay *replay);
 int64_t replay_session_id(const struct replay *replay); // of the new rows
 void replay_destroy(struct replay *replay);             // takes NULL
