@@ -434,6 +434,15 @@ class TestSkipped:
         assert [one["status"] for one in results] == [508, 403]
 
 
+def since_session(hark, result):
+    """Microseconds from the start of the run's session to that of the exchange."""
+    return hark.value(
+        "SELECT exchange.started_us - session.started_us FROM exchange"
+        " JOIN session ON session.id = session_id WHERE exchange.id = ?",
+        result["id"],
+    )
+
+
 class TestMany:
     def record_gets(self, hark, client, server, count):
         peer = client(hark)
@@ -506,16 +515,15 @@ class TestMany:
         before, after = (hark.sql("SELECT started_us FROM exchange WHERE id = ?", i)[0][0]
                          for i in (first, second))
         results = replay(hark, f"{first}..{second}", "--pace", "recorded", "--speed", "2x")
-        begun = [hark.wait_row("id = ?", one["id"])["started_us"] for one in results]
-        assert begun[1] - begun[0] >= (after - before) / 2 - 2000
+        assert since_session(hark, results[1]) >= (after - before) / 2
 
     def test_rate(self, daemon, origin, client):
         server = origin(OK)
         hark = daemon()
         [old] = record(hark, client, request(server.url + "/1"))
         results = replay(hark, old, "--repeat", 11, "--rate", "50/s")
-        begun = sorted(hark.wait_row("id = ?", one["id"])["started_us"] for one in results)
-        assert begun[-1] - begun[0] >= 10 / 50 * 1e6 - 60000
+        # What it is late with it may catch up on, a little.
+        assert max(since_session(hark, one) for one in results) >= 10 / 50 * 1e6 - 60000
 
 
 class TestDiff:
@@ -767,8 +775,9 @@ class TestInterrupt:
         wait_until(lambda: not signal_waits(running.pid, signal.SIGINT), "the signal to be taken")
         gate.set()
         out, said = running.communicate(timeout=20 * SCALE)
-        assert running.returncode == 1 and b"interrupted; sent 1 request" in said, said
-        assert [json.loads(line)["status"] for line in out.splitlines()] == [200]
+        assert running.returncode == 1 and b"interrupted; sent " in said, said
+        results = [json.loads(line) for line in out.splitlines()]
+        assert [one["status"] for one in results] == [200] * (len(server.requests) - 1)
 
 
 def signal_waits(pid, number):
