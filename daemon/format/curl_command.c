@@ -254,7 +254,8 @@ static int on_begin(void *ctx, const struct exchange_row *row)
 static int on_head(void *ctx, const struct exchange_row *row, enum body_side side)
 {
     struct curl_writer *writer = ctx;
-    if (side == BODY_RESPONSE || row->kind == ROW_KIND_TUNNEL)
+    (void)side;
+    if (row->kind == ROW_KIND_TUNNEL)
         return 0;
     buffer_printf(&writer->command, "curl %s --globoff --path-as-is", version_flag(row));
     append_method(writer, row);
@@ -266,7 +267,7 @@ static int on_body(void *ctx, const struct exchange_row *row, const struct body_
                    struct err *err)
 {
     struct curl_writer *writer = ctx;
-    if (body->side == BODY_RESPONSE || row->kind == ROW_KIND_TUNNEL)
+    if (row->kind == ROW_KIND_TUNNEL)
         return 0;
     if (body->is_cut)
         say(writer, row, "only the beginning of its body was recorded");
@@ -285,15 +286,6 @@ static int on_trailers(void *ctx, const struct exchange_row *row, enum body_side
     return 0;
 }
 
-static int on_message(void *ctx, const struct exchange_row *row,
-                      const struct shown_message *message)
-{
-    (void)ctx;
-    (void)row;
-    (void)message;
-    return 0;
-}
-
 static int on_end(void *ctx, const struct exchange_row *row)
 {
     const struct curl_writer *writer = ctx;
@@ -302,10 +294,10 @@ static int on_end(void *ctx, const struct exchange_row *row)
 }
 
 const struct exchange_writer curl_writer_stops = {
+    .is_for_requests = true,
     .on_begin = on_begin,
     .on_head = on_head,
     .on_body = on_body,
     .on_trailers = on_trailers,
-    .on_message = on_message,
     .on_end = on_end,
 };

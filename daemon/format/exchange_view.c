@@ -59,6 +59,8 @@ int exchange_walk(struct store_reader *reader, const struct exchange_row *row,
     if (writer->on_begin(ctx, row) < 0 || walk_notes(reader, row, writer, ctx, err) < 0 ||
         walk_message(reader, row, BODY_REQUEST, writer, ctx, err) < 0)
         return -1;
+    if (writer->is_for_requests)
+        return writer->on_end(ctx, row);
     if (row->status != 0 && walk_message(reader, row, BODY_RESPONSE, writer, ctx, err) < 0)
         return -1;
     if (row->kind == ROW_KIND_WEBSOCKET && walk_messages(reader, row, writer, ctx, err) < 0)

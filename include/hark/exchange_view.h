@@ -39,6 +39,7 @@ struct shown_note {
 // What a writer does at each stop of the walk, in this order; the response's stops come only if
 // there was one. Each returns 0, or -1 to end the walk.
 struct exchange_writer {
+    bool is_for_requests; // the response's stops and the messages are left out
     int (*on_begin)(void *ctx, const struct exchange_row *row);
     // Once for each note. May be NULL.
     int (*on_note)(void *ctx, const struct exchange_row *row, const struct shown_note *note);
