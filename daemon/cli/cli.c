@@ -25,8 +25,8 @@
 #include <unistd.h>
 
 const struct command *const command_table[] = {
-    &command_serve, &command_run, &command_env,    &command_ls,     &command_show,    &command_tail,
-    &command_diff,  &command_sql, &command_replay, &command_export, &command_import,  &command_note,
+    &command_serve, &command_run, &command_env,    &command_ls,     &command_show,    &command_diff,
+    &command_stats, &command_sql, &command_replay, &command_export, &command_import,  &command_note,
     &command_prune, &command_ca,  &command_status, &command_ui,     &command_version, NULL,
 };
 
@@ -125,6 +125,16 @@ static enum status load_config(struct invocation *invocation, struct arena *aren
         return invocation_fail(invocation, STATUS_USAGE, "%s", err.text);
     invocation->db_path = config_db_path(invocation->config, invocation->data_dir);
     return STATUS_DONE;
+}
+
+enum status invocation_filter(const struct invocation *invocation, struct filter **filter)
+{
+    struct err err = {0};
+    *filter = NULL;
+    if (invocation->word_count == 0)
+        return STATUS_DONE;
+    *filter = filter_create((const char *const *)invocation->words, invocation->word_count, &err);
+    return *filter ? STATUS_DONE : invocation_fail(invocation, STATUS_USAGE, "%s", err.text);
 }
 
 enum status invocation_open_recording(struct invocation *invocation)

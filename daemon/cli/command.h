@@ -75,6 +75,9 @@ struct invocation {
 bool invocation_has(const struct invocation *invocation, const char *name);
 // The option's argument, the last one if it was given several times; NULL if not given.
 const char *invocation_value(const struct invocation *invocation, const char *name);
+// The words as a filter, which the caller destroys; NULL if there are none. STATUS_USAGE (said
+// already) for a mistake.
+enum status invocation_filter(const struct invocation *invocation, struct filter **filter);
 // Opens the recording read-only. To be called once nothing can be wrong with the usage any more.
 enum status invocation_open_recording(struct invocation *invocation);
 
@@ -93,13 +96,13 @@ extern const struct command command_note;
 extern const struct command command_prune;
 extern const struct command command_show;
 extern const struct command command_diff;
+extern const struct command command_stats;
 extern const struct command command_sql;
 extern const struct command command_replay;
 extern const struct command command_export;
 extern const struct command command_import;
 extern const struct command command_ca;
 extern const struct command command_status;
-extern const struct command command_tail;
 extern const struct command command_ui;
 extern const struct command command_version;
 

@@ -2,6 +2,7 @@
 // hark ls: the newest exchanges that match, oldest first, as rows of the view `traffic`.
 #include "command.h"
 #include "number.h"
+#include "progress.h"
 #include "rows_output.h"
 
 #define LIMIT_USUAL 50
@@ -20,8 +21,11 @@ static enum status list(struct invocation *invocation, const struct filter *filt
     struct err err = {0};
     struct rows_printer *printer = rows_output_open(invocation, format, layout);
     const struct store_list_options options = {.filter = filter, .limit = limit};
-    int rc = store_list_traffic(invocation->reader, &options, rows_on_columns, rows_on_row, printer,
-                                &err);
+    struct progress progress;
+    progress_begin(&progress, invocation, printer);
+    int rc = store_list_traffic(invocation->reader, &options, progress_on_columns, progress_on_row,
+                                &progress, &err);
+    progress_end(&progress);
     rows_printer_finish(printer);
     int64_t count = rows_printer_count(printer);
     rows_printer_destroy(printer);
@@ -45,15 +49,10 @@ static enum status run(struct invocation *invocation)
     if (status != STATUS_DONE)
         return status;
 
-    struct err err = {0};
     struct filter *filter = NULL;
-    if (invocation->word_count > 0) {
-        filter =
-            filter_create((const char *const *)invocation->words, invocation->word_count, &err);
-        if (!filter)
-            return invocation_fail(invocation, STATUS_USAGE, "%s", err.text);
-    }
-    status = invocation_open_recording(invocation);
+    status = invocation_filter(invocation, &filter);
+    if (status == STATUS_DONE)
+        status = invocation_open_recording(invocation);
     if (status == STATUS_DONE)
         status = list(invocation, filter, limit, format);
     filter_destroy(filter);
@@ -76,14 +75,20 @@ const struct command command_ls = {
             "In a value \\t, \\n, \\r and \\\\ stand for tab, line feed, carriage return and\n"
             "backslash.\n"
             "\n"
-            "Filters (all must match; or, not and parentheses combine them):\n"
-            "  host:api.example.com  path:/v1/*  method:POST  status:5xx  status:>=400\n"
-            "  url:text\n"
-            "A word alone is looked for in the URL. -status:200 means not status:200.\n"
+            "A filter is words that must all be true; or, not (or -) and parentheses combine\n"
+            "them, quotes keep spaces, and * stands for any text:\n"
+            "  host:api.example.com  path:/v1/*  url:text  method:POST  scheme:https\n"
+            "  status:404  status:5xx  status:>=400  type:json  client:127.0.0.1\n"
+            "  since:10m  since:today  until:2026-01-31T12:00  dur:>500ms  size:>1k\n"
+            "  reqsize:>1k  header:name  header:name=text  body:text  reqbody:text\n"
+            "  resbody:text  id:10..20  session:3  is:error  is:pending  is:tunnel\n"
+            "  is:websocket  is:replay  is:import  is:playback  is:marked\n"
+            "A word alone is looked for in the URL. docs/filter.md tells more.\n"
             "\n"
             "Examples:\n"
             "  hark ls status:>=400\n"
             "  hark ls host:api.example.com not method:GET\n"
+            "  hark ls since:1h 'body:out of stock'\n"
             "  hark ls -n 0 -o jsonl status:5xx | jq .url\n",
     .options = own_options,
     .needs = NEEDS_CONFIG | NEEDS_RECORDING | PRINTS_ROWS | TAKES_FILTER,

@@ -2,6 +2,7 @@
 // hark sql: one read-only statement over the recording.
 #include "command.h"
 #include "hark/buffer.h"
+#include "progress.h"
 #include "rows_output.h"
 
 #include <errno.h>
@@ -31,7 +32,11 @@ static enum status query(struct invocation *invocation, const char *text, enum r
 {
     struct err err = {0};
     struct rows_printer *printer = rows_output_open(invocation, format, NULL);
-    int rc = store_query(invocation->reader, text, rows_on_columns, rows_on_row, printer, &err);
+    struct progress progress;
+    progress_begin(&progress, invocation, printer);
+    int rc = store_query(invocation->reader, text, progress_on_columns, progress_on_row, &progress,
+                         &err);
+    progress_end(&progress);
     rows_printer_finish(printer);
     rows_printer_destroy(printer);
     if (rc < 0)

@@ -114,6 +114,8 @@ int filter_parse_time(const char *text, int64_t now_us, int64_t *us);
 
 // Puts the tests that cost little before the others, for SQLite runs them in their order.
 void filter_order(struct filter *filter);
+// Does a word take long for each exchange?
+bool filter_is_expensive(const struct filter *filter);
 void filter_bounds_of(const struct filter *filter, struct filter_bounds *bounds);
 // Appends the condition, whose parameters are all written "?".
 void filter_append_sql(const struct filter *filter, struct buffer *sql);

@@ -148,6 +148,11 @@ void filter_order(struct filter *filter)
     order_node(filter->root);
 }
 
+bool filter_is_expensive(const struct filter *filter)
+{
+    return cost_of(filter->root) >= COST_HEADERS;
+}
+
 // --- bounds -------------------------------------------------------------------------------------
 
 static void narrow(const struct filter_node *node, int64_t *low, int64_t *high)

@@ -2,32 +2,17 @@
 // Listing exchanges in two steps: find the ids that match, a window of ids at a time, then read
 // and show their rows, a batch at a time.
 //
-// Each window is a statement of its own, so that no read transaction lasts long, however large the
-// recording. The window widens while the statements are quick and narrows when they are slow, so
-// that neither a rare host in millions of rows nor an expensive condition takes many of them. What
-// is wanted last (`limit`) is looked for from the newest id backwards, then turned round if it is
-// to be shown in order.
-#include "filter.h"
+// What is wanted last (`limit`) is looked for from the newest id backwards, then turned round if it
+// is to be shown in order.
 #include "hark/clock.h"
-#include "reader.h"
+#include "id_range.h"
 #include "row_copy.h"
 #include "sql.h"
 
 #include <stdlib.h>
 
-#define WINDOW_FIRST_IDS 4096
-#define WINDOW_MIN_IDS   64
-#define WINDOW_MAX_IDS   ((int64_t)1 << 40)
-#define WINDOW_QUICK_US  20000
-#define WINDOW_SLOW_US   200000
-
 // How many ids are found before their rows are shown, where both go the same way.
 #define PAGE_IDS 4096
-
-// So few ids of a range of time are worth looking at one by one.
-#define FEW_IDS 20000
-// So many can be counted in the index in some 20 ms.
-#define MANY_IDS 200000
 
 // Ids that match, in the order they were found.
 struct id_list {
@@ -39,36 +24,19 @@ struct id_list {
 // Rows read together, then shown together.
 #define BATCH_ROWS 64
 
-struct id_bounds {
-    int64_t min;
-    int64_t max;
-    int64_t count;
-};
-
 struct listing {
     struct store_reader *reader;
     const struct filter *filter;
-    bool is_backwards; // finds from the newest id on
     value_row_fn on_row;
     void *ctx;
     size_t column_count;
     const char *const *names;
-    sqlite3_stmt *find; // ids in a window
-    sqlite3_stmt *get;  // a row; the reader's
-    int64_t low;        // what is left to look through
-    int64_t high;
-    int64_t window;
+    sqlite3_stmt *find;    // ids in a window
+    sqlite3_stmt *get;     // a row; the reader's
+    struct id_range range; // what is left to look through
     struct id_list found;
     struct row_copy rows[BATCH_ROWS];
 };
-
-static void narrow(struct listing *listing, int64_t low, int64_t high)
-{
-    if (low > listing->low)
-        listing->low = low;
-    if (high < listing->high)
-        listing->high = high;
-}
 
 // --- finding ------------------------------------------------------------------------------------
 
@@ -89,7 +57,7 @@ static int prepare_find(struct listing *listing, struct err *err)
         buffer_append_text(&sql, " AND ");
         filter_append_sql(listing->filter, &sql);
     }
-    buffer_append_text(&sql, listing->is_backwards ? " ORDER BY id DESC" : " ORDER BY id");
+    buffer_append_text(&sql, listing->range.is_backwards ? " ORDER BY id DESC" : " ORDER BY id");
     buffer_append_text(&sql, " LIMIT ?");
     int result =
         sql_prepare(listing->reader->db, sql.data, &listing->find, listing->reader->path, err);
@@ -119,54 +87,23 @@ static int find_between(struct listing *listing, int64_t low, int64_t high, int6
     return result;
 }
 
-static void adapt_window(struct listing *listing, int64_t took_us)
-{
-    if (took_us < WINDOW_QUICK_US && listing->window < WINDOW_MAX_IDS)
-        listing->window *= 2;
-    else if (took_us > WINDOW_SLOW_US && listing->window > WINDOW_MIN_IDS)
-        listing->window /= 2;
-}
-
-static int find_in_window(struct listing *listing, int64_t low, int64_t high, int64_t limit,
-                          struct err *err)
-{
-    int64_t began_us = clock_monotonic_us();
-    int result = find_between(listing, low, high, limit, err);
-    adapt_window(listing, clock_monotonic_us() - began_us);
-    return result;
-}
-
-// The next window of what is left to look through.
-static void next_window(const struct listing *listing, int64_t *low, int64_t *high)
-{
-    *low = listing->low;
-    *high = listing->high;
-    if (*high - *low < listing->window)
-        return;
-    if (listing->is_backwards)
-        *low = *high - listing->window + 1;
-    else
-        *high = *low + listing->window - 1;
-}
-
 // The next `wanted` matches, fewer only if there are no more.
 static int find_next(struct listing *listing, int64_t wanted, struct err *err)
 {
+    struct id_range *range = &listing->range;
     struct id_list *found = &listing->found;
-    struct store_progress *progress = &listing->reader->watch.progress;
     found->count = 0;
-    while (listing->low <= listing->high && (int64_t)found->count < wanted) {
+    while (!id_range_is_empty(range) && (int64_t)found->count < wanted) {
         int64_t low;
         int64_t high;
-        next_window(listing, &low, &high);
-        if (find_in_window(listing, low, high, wanted - (int64_t)found->count, err) != 0)
+        id_range_window(range, &low, &high);
+        int64_t began_us = clock_monotonic_us();
+        if (find_between(listing, low, high, wanted - (int64_t)found->count, err) != 0)
             return -1;
+        int64_t end = range->is_backwards ? low : high;
         bool is_full = (int64_t)found->count == wanted;
-        if (listing->is_backwards)
-            listing->high = (is_full ? found->ids[found->count - 1] : low) - 1;
-        else
-            listing->low = (is_full ? found->ids[found->count - 1] : high) + 1;
-        progress->done = progress->total - (listing->high - listing->low + 1);
+        id_range_take(range, is_full ? found->ids[found->count - 1] : end,
+                      clock_monotonic_us() - began_us);
     }
     return 0;
 }
@@ -238,7 +175,7 @@ static int show_as_found(struct listing *listing, int64_t limit, struct err *err
 {
     int64_t left = limit > 0 ? limit : INT64_MAX;
     int result = 0;
-    while (result == 0 && left > 0 && listing->low <= listing->high) {
+    while (result == 0 && left > 0 && !id_range_is_empty(&listing->range)) {
         if (find_next(listing, left < PAGE_IDS ? left : PAGE_IDS, err) != 0)
             return -1;
         left -= (int64_t)listing->found.count;
@@ -247,94 +184,14 @@ static int show_as_found(struct listing *listing, int64_t limit, struct err *err
     return result;
 }
 
-// The least and the greatest of the ids in a range of time, or of `limit` of them (0: all).
-static int find_id_bounds(struct listing *listing, int64_t since_us, int64_t until_us,
-                          int64_t limit, struct id_bounds *found, struct err *err)
-{
-    static const char all[] =
-        "SELECT min(id), max(id), count(*) FROM exchange WHERE started_us BETWEEN ? AND ?";
-    static const char few[] = "SELECT min(id), max(id), count(*) FROM (SELECT id FROM exchange"
-                              " WHERE started_us BETWEEN ? AND ? LIMIT ?)";
-    sqlite3_stmt *statement = NULL;
-    if (sql_prepare(listing->reader->db, limit > 0 ? few : all, &statement, listing->reader->path,
-                    err) != 0)
-        return -1;
-    sqlite3_bind_int64(statement, 1, since_us);
-    sqlite3_bind_int64(statement, 2, until_us);
-    if (limit > 0)
-        sqlite3_bind_int64(statement, 3, limit);
-    int result = 0;
-    if (sqlite3_step(statement) == SQLITE_ROW)
-        *found = (struct id_bounds){.min = sqlite3_column_int64(statement, 0),
-                                    .max = sqlite3_column_int64(statement, 1),
-                                    .count = sqlite3_column_int64(statement, 2)};
-    else
-        result = reader_fail(listing->reader, err);
-    sqlite3_finalize(statement);
-    return result;
-}
-
-// Takes off the ids after a time, if they are the last ones without a gap: then there is no need
-// to look at those before it, which may be many.
-static int cut_newer(struct listing *listing, int64_t until_us, bool *is_cut, struct err *err)
-{
-    struct id_bounds newer = {0};
-    if (find_id_bounds(listing, until_us + 1, INT64_MAX, MANY_IDS, &newer, err) != 0)
-        return -1;
-    *is_cut = newer.count < MANY_IDS && newer.count > 0 && newer.max >= listing->high &&
-              newer.count == newer.max - newer.min + 1;
-    if (*is_cut)
-        narrow(listing, INT64_MIN, newer.min - 1);
-    return 0;
-}
-
-// Ids follow the time, but for imports and clocks that are set back. So the index on the time
-// tells where ids of a range of time begin and end. Where the range is open towards the end that
-// is looked at first, the matches are near it if they are many.
-static int narrow_to_time(struct listing *listing, const struct filter_bounds *bounds,
-                          struct err *err)
-{
-    bool is_open =
-        listing->is_backwards ? bounds->until_us == INT64_MAX : bounds->since_us == INT64_MIN;
-    bool is_cut = false;
-    if (listing->is_backwards && bounds->since_us == INT64_MIN &&
-        cut_newer(listing, bounds->until_us, &is_cut, err) != 0)
-        return -1;
-    struct id_bounds found = {0};
-    int64_t limit = is_open || is_cut ? FEW_IDS : 0;
-    if (find_id_bounds(listing, bounds->since_us, bounds->until_us, limit, &found, err) != 0)
-        return -1;
-    if (limit > 0 && found.count == limit)
-        return 0;
-    narrow(listing, found.count == 0 ? INT64_MAX : found.min, found.max);
-    return 0;
-}
-
-static int narrow_to_filter(struct listing *listing, struct err *err)
-{
-    struct filter_bounds bounds;
-    filter_bounds_of(listing->filter, &bounds);
-    narrow(listing, bounds.min_id, bounds.max_id);
-    if (bounds.since_us == INT64_MIN && bounds.until_us == INT64_MAX)
-        return 0;
-    return narrow_to_time(listing, &bounds, err);
-}
-
-// Narrows the range of ids to what there is now.
 static int set_range(struct listing *listing, const struct store_list_options *options,
-                     struct err *err)
+                     bool is_from_newest, struct err *err)
 {
-    struct store_reader *reader = listing->reader;
-    if (sql_integer(reader->db, "SELECT min(id) FROM exchange", &listing->low, reader->path, err) !=
-            0 ||
-        sql_integer(reader->db, "SELECT max(id) FROM exchange", &listing->high, reader->path,
-                    err) != 0)
+    struct id_range *range = &listing->range;
+    if (id_range_init(range, listing->reader, listing->filter, is_from_newest, err) != 0)
         return -1;
-    narrow(listing, options->after_id < INT64_MAX ? options->after_id + 1 : INT64_MAX,
-           options->before_id != 0 ? options->before_id - 1 : INT64_MAX);
-    if (listing->filter != NULL && narrow_to_filter(listing, err) != 0)
-        return -1;
-    reader->watch.progress = (struct store_progress){.total = listing->high - listing->low + 1};
+    id_range_narrow(range, options->after_id < INT64_MAX ? options->after_id + 1 : INT64_MAX,
+                    options->before_id != 0 ? options->before_id - 1 : INT64_MAX);
     return 0;
 }
 
@@ -368,12 +225,11 @@ int store_list_traffic(struct store_reader *reader, const struct store_list_opti
     struct listing listing = {
         .reader = reader,
         .filter = options->filter,
-        .is_backwards = is_from_newest,
-        .window = WINDOW_FIRST_IDS,
         .on_row = on_row,
         .ctx = ctx,
     };
-    if (reader_prepare_traffic(reader, options->is_wide, &listing.get, err) != 0 ||
+    if (set_range(&listing, options, is_from_newest, err) != 0 ||
+        reader_prepare_traffic(reader, options->is_wide, &listing.get, err) != 0 ||
         prepare_find(&listing, err) != 0)
         return -1;
 
@@ -383,8 +239,6 @@ int store_list_traffic(struct store_reader *reader, const struct store_list_opti
     int result = 0;
     if (on_columns != NULL)
         result = on_columns(ctx, listing.column_count, listing.names);
-    if (result == 0)
-        result = set_range(&listing, options, err);
     if (result == 0)
         result = is_from_newest == options->is_newest_first
                      ? show_as_found(&listing, options->limit, err)

@@ -87,6 +87,13 @@ int store_list_traffic(struct store_reader *reader, const struct store_list_opti
                        value_columns_fn on_columns, value_row_fn on_row, void *ctx,
                        struct err *err);
 
+// A row for each host and status of what matches (filter NULL: all): host, status, count, errors
+// (as in the view `host_stats`), request_bytes, response_bytes, and the durations that half of
+// them, 90 and 99 % do not exceed: p50_ms, p90_ms, p99_ms, to within 1 %. The hosts with the most
+// exchanges come first. -1 on error.
+int store_stats(struct store_reader *reader, const struct filter *filter,
+                value_columns_fn on_columns, value_row_fn on_row, void *ctx, struct err *err);
+
 // Runs one read-only statement. A statement that would write is refused; text after the first
 // statement is an error. `on_columns` is called first. -1 on error.
 int store_query(struct store_reader *reader, const char *sql, value_columns_fn on_columns,
