@@ -173,7 +173,9 @@ void client_upgrade_advance(struct exchange *exchange)
         drop_client(exchange);
         return;
     }
-    if (written == WRITTEN_ALL && upgrade->shut_us == 0 && leg_has_ended(exchange->response))
+    // Reading may have brought about an answer, which comes first.
+    if (written == WRITTEN_ALL && upgrade->shut_us == 0 && leg_has_ended(exchange->response) &&
+        exchange->download.unread_bytes == 0)
         pass_end(exchange);
     if (upgrade->shut_us != 0 && upgrade->has_client_ended)
         client_cut(exchange);

@@ -12,6 +12,7 @@
 #include "playback_key.h"
 #include "playback_miss.h"
 #include "playback_recording.h"
+#include "playback_websocket.h"
 #include "upstream.h"
 
 #include <assert.h>
@@ -191,7 +192,23 @@ static void on_interim(void *ctx, const struct response_head *head)
     exchange_interim(ctx, head);
 }
 
-static void give_head(struct player *player)
+static void change_protocol(struct player *player, struct response_head *head)
+{
+    struct exchange *exchange = player->exchange;
+    struct playback *playback = player->playback;
+    int64_t id = player->id;
+    enum row_state state = player->recorded->state;
+    if (player->recorded->kind != ROW_KIND_WEBSOCKET || !upgrade_is_asked(exchange)) {
+        fail(player, "of connections that change their protocol only WebSockets are played back");
+        return;
+    }
+    exchange_give_up_source(exchange);
+    destroy(player);
+    playback_websocket_start(exchange, playback, id, state, head);
+}
+
+// False: it was another's to go on, and the player is gone.
+static bool give_head(struct player *player)
 {
     struct exchange *exchange = player->exchange;
     const struct exchange_row *recorded = player->recorded;
@@ -209,8 +226,13 @@ static void give_head(struct player *player)
         .is_complete = true,
     };
     copy_fields(recorded, &head.fields, arena, &recorded->response_headers);
+    if (recorded->status == 101) {
+        change_protocol(player, &head);
+        return false;
+    }
     exchange_response_head(exchange, &head, body_length_of(recorded, &head, exchange->row->method));
     player->stage = status_has_body(head.status, exchange->row->method) ? STAGE_BODY : STAGE_END;
+    return true;
 }
 
 static bool read_segment(struct player *player)
@@ -273,7 +295,8 @@ static int64_t play(struct player *player)
         if (now_us < due_us(player, at_us))
             return look_again(player, due_us(player, at_us));
         if (player->stage == STAGE_HEAD) {
-            give_head(player);
+            if (!give_head(player))
+                return INT64_MAX;
         } else if (player->stage == STAGE_END) {
             give_end(player);
             return INT64_MAX;
@@ -478,5 +501,6 @@ void playback_learn(struct exchange *exchange)
     if (exchange->journal.is_off || row->status == 0 || row->body_truncated || !is_an_origins)
         return;
     playback_add(exchange->worker->playback, exchange->playback_head,
-                 exchange->upload.total_bytes > 0, row->id, row->host, row->path);
+                 exchange->upload.total_bytes > 0 && exchange->upgrade == NULL, row->id, row->host,
+                 row->path);
 }

@@ -407,11 +407,15 @@ int store_walk_body(struct store_reader *reader, int64_t exchange_id, enum body_
 
 // --- messages -----------------------------------------------------------------------------------
 
-// Reads the first message after `seq` into `message`, its payload into `data`.
-static enum store_found next_message(struct store_reader *reader, int64_t exchange_id, int64_t seq,
-                                     struct message_view *message, struct buffer *data,
-                                     struct err *err)
+enum store_found store_next_message(struct store_reader *reader, int64_t exchange_id, int64_t seq,
+                                    struct message_view *message, struct buffer *data,
+                                    struct err *err)
 {
+    if (reader_prepare(reader,
+                       "SELECT seq, at_us, direction, opcode, is_compressed, data FROM message"
+                       " WHERE exchange_id = ? AND seq > ? ORDER BY seq LIMIT 1",
+                       &reader->get_message, err) != 0)
+        return STORE_READ_ERROR;
     sqlite3_stmt *statement = reader->get_message;
     enum store_found found = STORE_NOT_FOUND;
     sqlite3_bind_int64(statement, 1, exchange_id);
@@ -442,17 +446,12 @@ static enum store_found next_message(struct store_reader *reader, int64_t exchan
 int store_walk_messages(struct store_reader *reader, int64_t exchange_id, message_fn on_message,
                         void *ctx, struct err *err)
 {
-    if (reader_prepare(reader,
-                       "SELECT seq, at_us, direction, opcode, is_compressed, data FROM message"
-                       " WHERE exchange_id = ? AND seq > ? ORDER BY seq LIMIT 1",
-                       &reader->get_message, err) != 0)
-        return -1;
     struct message_view message = {.seq = -1};
     struct buffer data = {0};
     int result = 0;
     enum store_found found;
     do {
-        found = next_message(reader, exchange_id, message.seq, &message, &data, err);
+        found = store_next_message(reader, exchange_id, message.seq, &message, &data, err);
         if (found == STORE_FOUND)
             result = on_message(ctx, &message);
     } while (found == STORE_FOUND && result == 0);

@@ -9,14 +9,17 @@
 
 #define WINDOW_ROWS 4096
 
+// What follows a 101 is no body of the request.
+//
 // What hark answered itself is none of an origin's answers, unless it stood for one. Where
 // `record_bodies` cut a body, the answer is not known whole.
-#define ANSWERS                                                                           \
-    "SELECT id, method, scheme, host, port, path, query, request_size, request_headers\n" \
-    "FROM exchange\n"                                                                     \
-    "WHERE id > ? AND (source = 'proxy' OR source = 'import') AND kind <> 'tunnel'\n"     \
-    "  AND status IS NOT NULL AND body_truncated = 0\n"                                   \
-    "  AND (state = 'done' AND error IS NULL\n"                                           \
+#define ANSWERS                                                                       \
+    "SELECT id, method, scheme, host, port, path, query,\n"                           \
+    "  request_size > 0 AND status <> 101, request_headers\n"                         \
+    "FROM exchange\n"                                                                 \
+    "WHERE id > ? AND (source = 'proxy' OR source = 'import') AND kind <> 'tunnel'\n" \
+    "  AND status IS NOT NULL AND body_truncated = 0\n"                               \
+    "  AND (state = 'done' AND error IS NULL\n"                                       \
     "    OR state IN ('upstream-error', 'truncated', 'client-abort', 'interrupted'))"
 
 static const char *text_at(sqlite3_stmt *statement, int column)
@@ -34,7 +37,7 @@ static struct store_request request_of(sqlite3_stmt *statement)
         .port = sqlite3_column_int(statement, 4),
         .path = text_at(statement, 5),
         .query = text_at(statement, 6),
-        .has_body = sqlite3_column_int64(statement, 7) > 0,
+        .has_body = sqlite3_column_int(statement, 7) != 0,
         .headers_json = text_at(statement, 8),
     };
 }

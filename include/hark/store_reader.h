@@ -143,6 +143,10 @@ struct message_view {
     const void *data;
     size_t length;
 };
+// The message after `seq` (-1: the first). Its data are in `data`, which is the caller's.
+enum store_found store_next_message(struct store_reader *reader, int64_t exchange_id, int64_t seq,
+                                    struct message_view *message, struct buffer *data,
+                                    struct err *err);
 typedef int (*message_fn)(void *ctx, const struct message_view *message); // 0 to go on
 // All messages of both sides in order; returns as store_walk_body() does.
 int store_walk_messages(struct store_reader *reader, int64_t exchange_id, message_fn on_message,
