@@ -235,11 +235,21 @@ static bool give_head(struct player *player)
     return true;
 }
 
+// Of a small answer the last look, which would find nothing, costs as much as the first.
+static bool has_given_all(const struct player *player)
+{
+    const struct exchange *exchange = player->exchange;
+    return player->stage == STAGE_BODY && player->recorded->state == ROW_STATE_DONE &&
+           exchange->download.total_bytes == player->recorded->response_size;
+}
+
 static bool read_segment(struct player *player)
 {
     struct err err = {0};
     if (player->has_segment)
         return true;
+    if (has_given_all(player))
+        return false;
     enum store_found found = store_next_segment(player->exchange->worker->answers, player->id,
                                                 BODY_RESPONSE, &player->segment, &err);
     player->has_segment = found == STORE_FOUND;

@@ -146,11 +146,20 @@ static char *immutable_uri(const char *path)
     return buffer_take(&uri);
 }
 
+// Who reads by key, all over the file, needs at least the inner pages of its trees at hand.
+static struct store_reader *cache_more(struct store_reader *reader)
+{
+    struct err ignored = {0};
+    if (reader != NULL)
+        sql_exec(reader->db, "PRAGMA cache_size = -8192", "set up", reader->path, &ignored);
+    return reader;
+}
+
 struct store_reader *store_reader_open_still(const char *path, struct err *err)
 {
     int lock_fd = -1;
     if (has_wal(path) || lock_share(path, &lock_fd) != 0)
-        return store_reader_open(path, err);
+        return cache_more(store_reader_open(path, err));
     char *uri = immutable_uri(path);
     struct store_reader *reader = open_as(path, uri, SQLITE_OPEN_URI, err);
     free(uri);
@@ -158,7 +167,7 @@ struct store_reader *store_reader_open_still(const char *path, struct err *err)
         reader->lock_fd = lock_fd;
     else if (lock_fd >= 0)
         close(lock_fd);
-    return reader;
+    return cache_more(reader);
 }
 
 void store_reader_close(struct store_reader *reader)
