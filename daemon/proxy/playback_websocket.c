@@ -3,11 +3,11 @@
 // the client until that one has come, while what the client sends is compared as soon as it comes.
 #include "playback_websocket.h"
 
-#include "hark/base64.h"
 #include "hark/clock.h"
 #include "hark/mem.h"
 
 #include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -279,22 +279,22 @@ static void answer_key(struct exchange *exchange, struct response_head *head)
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     const struct field *key = fields_find(&exchange->row->request_headers, "Sec-WebSocket-Key");
     unsigned char hash[SHA1_BYTES];
+    gnutls_datum_t coded = {0};
     struct buffer text = {0};
     if (key == NULL)
         return;
     buffer_printf(&text, "%s%s", key->value, guid);
-    bool is_hashed = gnutls_hash_fast(GNUTLS_DIG_SHA1, text.data, text.length, hash) == 0;
-    buffer_clear(&text);
-    if (is_hashed)
-        base64_append(&text, hash, sizeof(hash));
-    for (size_t i = 0; is_hashed && i < head->fields.count; i++) {
+    bool is_answered = gnutls_hash_fast(GNUTLS_DIG_SHA1, text.data, text.length, hash) == 0 &&
+                       gnutls_base64_encode2(&(gnutls_datum_t){hash, sizeof(hash)}, &coded) == 0;
+    buffer_fini(&text);
+    for (size_t i = 0; is_answered && i < head->fields.count; i++) {
         struct field *field = &head->fields.items[i];
         if (!field_is_named(field, "Sec-WebSocket-Accept"))
             continue;
-        field->value = arena_strdup(head->arena, text.data);
-        field->value_length = text.length;
+        field->value = arena_strndup(head->arena, (const char *)coded.data, coded.size);
+        field->value_length = coded.size;
     }
-    buffer_fini(&text);
+    gnutls_free(coded.data);
 }
 
 void playback_websocket_start(struct exchange *exchange, struct playback *playback, int64_t id,
