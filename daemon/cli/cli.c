@@ -25,9 +25,10 @@
 #include <unistd.h>
 
 const struct command *const command_table[] = {
-    &command_serve, &command_run, &command_env,    &command_ls,     &command_show,    &command_diff,
-    &command_stats, &command_sql, &command_replay, &command_export, &command_import,  &command_note,
-    &command_prune, &command_ca,  &command_status, &command_ui,     &command_version, NULL,
+    &command_serve,  &command_run,    &command_env,     &command_ls,    &command_show,
+    &command_tail,   &command_stats,  &command_diff,    &command_sql,   &command_replay,
+    &command_export, &command_import, &command_note,    &command_prune, &command_ca,
+    &command_status, &command_ui,     &command_version, NULL,
 };
 
 const struct command *command_find(const char *name)

@@ -103,6 +103,7 @@ extern const struct command command_export;
 extern const struct command command_import;
 extern const struct command command_ca;
 extern const struct command command_status;
+extern const struct command command_tail;
 extern const struct command command_ui;
 extern const struct command command_version;
 

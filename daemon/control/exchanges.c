@@ -19,12 +19,15 @@ struct listing {
     struct reply *reply;
     struct buffer json; // of the row
     int64_t count;
+    int64_t first_id;
     int64_t last_id;
 };
 
 static int on_row(void *ctx, size_t count, const char *const *names, const struct value *values)
 {
     struct listing *listing = ctx;
+    if (listing->count == 0)
+        listing->first_id = values[0].integer;
     buffer_append_text(&listing->json, listing->count++ == 0 ? "\n" : ",\n");
     rows_append_json(&listing->json, count, names, values);
     listing->last_id = values[0].integer;
@@ -36,16 +39,19 @@ static int read_page(const struct request *request, struct store_list_options *o
 {
     const struct integer_range limits = {1, LIMIT_MAX, LIMIT_DEFAULT};
     const struct integer_range ids = {1, INT64_MAX, 0};
+    const struct integer_range from_nothing = {0, INT64_MAX, 0};
     options->is_newest_first = true;
     options->is_wide = true;
     if (request_integer(request, "limit", limits, &options->limit, reply) < 0 ||
         request_integer(request, "before", ids, &options->before_id, reply) < 0 ||
-        request_integer(request, "after", ids, &options->after_id, reply) < 0)
+        request_integer(request, "after", from_nothing, &options->after_id, reply) < 0 ||
+        request_flag(request, "oldest", &options->is_oldest, reply) < 0)
         return -1;
     return 0;
 }
 
-// `next` is where the page after this one begins: what to give as `before`.
+// `next` is where the page after this one begins: what to give as `before`, or as `after` where the
+// oldest are asked for.
 static void list(const struct request *request, const struct store_list_options *options,
                  struct reply *reply)
 {
@@ -57,7 +63,8 @@ static void list(const struct request *request, const struct store_list_options 
     bool is_full = listing.count == options->limit;
     buffer_append_text(&listing.json, "],\n\"next\":");
     if (is_full)
-        buffer_printf(&listing.json, "%" PRId64 "}\n", listing.last_id);
+        buffer_printf(&listing.json, "%" PRId64 "}\n",
+                      options->is_oldest ? listing.first_id : listing.last_id);
     else
         buffer_append_text(&listing.json, "null}\n");
     if (rc < 0)

@@ -18,8 +18,8 @@ static const struct route routes[] = {
 
     {"GET", "/api/v1/events", ROUTE_TOKEN, WORK_NOW, CONTENT_NONE, "filter pending",
      events_answer_stream},
-    {"GET", "/api/v1/exchanges", ROUTE_TOKEN, WORK_QUICK, CONTENT_NONE, "filter limit before after",
-     exchanges_answer_list},
+    {"GET", "/api/v1/exchanges", ROUTE_TOKEN, WORK_QUICK, CONTENT_NONE,
+     "filter limit before after oldest", exchanges_answer_list},
     {"DELETE", "/api/v1/exchanges", ROUTE_TOKEN, WORK_LONG, CONTENT_NONE,
      "filter older keep_bytes keep_count dry_run", exchanges_answer_remove},
     {"GET", "/api/v1/exchanges/*", ROUTE_TOKEN, WORK_QUICK, CONTENT_NONE, NULL,

@@ -59,13 +59,14 @@ static void append_plain(struct buffer *out, const struct value *value)
     }
 }
 
-static void append_time(struct buffer *out, const struct value *value,
+static void append_time(struct buffer *out, const struct value *value, enum column_kind kind,
                         const struct rows_options *options)
 {
     int64_t wall_us;
     if (options->terminal.is_terminal && value->type == VALUE_TEXT &&
         human_parse_timestamp(value->data, &wall_us) == 0)
-        human_append_age(out, options->now_us - wall_us);
+        kind == COLUMN_CLOCK ? human_append_clock(out, wall_us)
+                             : human_append_age(out, options->now_us - wall_us);
     else
         append_plain(out, value);
 }
@@ -105,8 +106,8 @@ struct cell cell_make(const struct rows_options *options, enum column_kind kind,
     struct buffer text = {0};
     struct cell cell = {.is_number = is_number(value)};
     buffer_append(&text, "", 0);
-    if (kind == COLUMN_TIME) {
-        append_time(&text, value, options);
+    if (kind == COLUMN_TIME || kind == COLUMN_CLOCK) {
+        append_time(&text, value, kind, options);
         cell.is_number = options->terminal.is_terminal;
     } else if (kind == COLUMN_STATUS) {
         cell.color = append_status(&text, value, find_value("state", count, names, values),

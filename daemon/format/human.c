@@ -69,6 +69,16 @@ void human_append_timestamp(struct buffer *out, int64_t wall_us)
     buffer_printf(out, "%s.%03" PRId64 "Z", text, wall_us % US_PER_S / US_PER_MS);
 }
 
+void human_append_clock(struct buffer *out, int64_t wall_us)
+{
+    time_t seconds = (time_t)(wall_us / US_PER_S);
+    struct tm when;
+    char text[16];
+    localtime_r(&seconds, &when);
+    strftime(text, sizeof text, "%H:%M:%S", &when);
+    buffer_append_text(out, text);
+}
+
 int human_parse_timestamp(const char *text, int64_t *wall_us)
 {
     struct tm when = {0};

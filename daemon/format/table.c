@@ -6,6 +6,7 @@
 
 #include "hark/mem.h"
 
+#include <ctype.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@
 #define SAMPLE_ROWS   500
 #define SAMPLE_BYTES  ((size_t)1024 * 1024)
 #define GAP           2
-#define NARROWEST     8 // to what a column of text may shrink
+#define NARROWEST     8  // to what a column of text may shrink
+#define GROWN_MOST    24 // columns of a cell in a live table, but for the last one
 #define NAME_MOST     30
 #define VERTICAL_MOST 1000 // columns of a value that has lines to itself
 
@@ -21,8 +23,9 @@ struct column {
     char *title;
     size_t index; // of the value
     enum column_kind kind;
-    size_t columns; // width
-    bool is_number; // all its cells are
+    const char *typical; // of a live table
+    size_t columns;      // width
+    bool is_number;      // all its cells are
 };
 
 struct table {
@@ -67,20 +70,32 @@ void table_destroy(struct table *table)
     free(table);
 }
 
-static void add_column(struct table *table, const char *title, size_t index, enum column_kind kind)
+static struct column *add_column(struct table *table, const char *title, size_t index,
+                                 enum column_kind kind)
 {
     table->columns = mem_realloc(table->columns, (table->count + 1) * sizeof *table->columns);
-    table->columns[table->count++] = (struct column){
+    struct column *column = &table->columns[table->count++];
+    *column = (struct column){
         .title = mem_strdup(title), .index = index, .kind = kind, .is_number = true};
+    return column;
 }
 
-static void add_layout_column(struct table *table, const struct rows_column *column)
+static void add_layout_column(struct table *table, const struct rows_column *column,
+                              const char *typical)
 {
     if (column->from_columns > table->options.terminal.columns)
         return;
     for (size_t i = 0; i < table->value_count; i++)
         if (strcmp(table->names[i], column->name) == 0)
-            add_column(table, column->title, i, column->kind);
+            add_column(table, column->title, i, column->kind)->typical = typical;
+}
+
+static void add_layout(struct table *table)
+{
+    const struct rows_column *layout = table->options.layout;
+    const char *const *typical = table->options.typical;
+    for (size_t i = 0; layout[i].name; i++)
+        add_layout_column(table, &layout[i], typical ? typical[i] : NULL);
 }
 
 void table_set_columns(struct table *table, size_t count, const char *const *names)
@@ -90,8 +105,7 @@ void table_set_columns(struct table *table, size_t count, const char *const *nam
     for (size_t i = 0; i < count; i++)
         table->names[i] = mem_strdup(names[i]);
     if (table->options.layout) {
-        for (const struct rows_column *column = table->options.layout; column->name; column++)
-            add_layout_column(table, column);
+        add_layout(table);
         return;
     }
     for (size_t i = 0; i < count; i++)
@@ -135,8 +149,31 @@ static struct column *find_widest(struct table *table)
     return widest;
 }
 
+// The last column gets what the others leave.
+static void measure_live(struct table *table)
+{
+    size_t limit = table->options.terminal.columns;
+    struct column *last = &table->columns[table->count - 1];
+    for (size_t i = 0; i < table->count; i++) {
+        struct column *column = &table->columns[i];
+        size_t title = safe_text_columns(column->title, strlen(column->title));
+        size_t typical = strlen(column->typical);
+        column->columns = typical > title ? typical : title;
+        column->is_number =
+            column->kind != COLUMN_STATUS && isdigit((unsigned char)*column->typical);
+    }
+    size_t others = total_columns(table) - last->columns;
+    if (limit > others + last->columns)
+        last->columns = limit - others;
+}
+
 static void measure(struct table *table)
 {
+    table->is_measured = true;
+    if (table->options.typical && table->count > 0) {
+        measure_live(table);
+        return;
+    }
     measure_natural(table);
     size_t limit = table->options.terminal.columns;
     for (size_t i = 0; i < table->count; i++)
@@ -150,7 +187,6 @@ static void measure(struct table *table)
         }
         widest->columns--;
     }
-    table->is_measured = true;
 }
 
 // --- writing -----------------------------------------------------------------------------------
@@ -189,12 +225,29 @@ static void write_cell(const struct table *table, const struct column *column, b
         write_spaces(out, width - written);
 }
 
+// In a live table a cell that is wider than its column takes from the last one.
+static size_t grow(struct column *column, const struct cell *cell)
+{
+    size_t wanted = cell->columns < GROWN_MOST ? cell->columns : GROWN_MOST;
+    size_t more = wanted > column->columns ? wanted - column->columns : 0;
+    column->columns += more;
+    return more;
+}
+
 static void write_row(const struct table *table, const struct cell *cells)
 {
+    bool is_live = table->options.typical;
+    size_t taken = 0;
     for (size_t i = 0; i < table->count; i++) {
+        struct column column = table->columns[i];
+        bool is_last = i + 1 == table->count;
+        if (is_live && !is_last)
+            taken += grow(&column, &cells[i]);
+        if (is_last)
+            column.columns -= taken < column.columns ? taken : column.columns;
         if (i > 0)
             write_spaces(table->options.out, GAP);
-        write_cell(table, &table->columns[i], i + 1 == table->count, &cells[i]);
+        write_cell(table, &column, is_last, &cells[i]);
     }
     putc('\n', table->options.out);
 }
@@ -205,7 +258,8 @@ static void write_titles(const struct table *table)
         const struct column *column = &table->columns[i];
         struct cell title = {.text = column->title,
                              .length = strlen(column->title),
-                             .is_number = column->is_number && table->sample_rows > 0,
+                             .is_number =
+                                 column->is_number && (table->sample_rows > 0 || column->typical),
                              .color = COLOR_BOLD};
         title.columns = safe_text_columns(title.text, title.length);
         if (i > 0)
@@ -261,6 +315,8 @@ static void release_sample(struct table *table)
 
 void table_add_row(struct table *table, const struct value *values)
 {
+    if (table->options.typical && !table->is_measured)
+        release_sample(table);
     size_t first = table->sample_rows * table->count;
     if (!table->is_measured || !table->sample)
         table->sample = mem_realloc(table->sample, (first + table->count) * sizeof *table->sample);

@@ -27,6 +27,7 @@ enum rows_format {
 enum column_kind {
     COLUMN_PLAIN,
     COLUMN_TIME,   // ISO 8601; how long ago, on a terminal
+    COLUMN_CLOCK,  // ISO 8601; local time of day, on a terminal
     COLUMN_STATUS, // the status with what `state` and `error` of the same row add to it
     COLUMN_MS,     // milliseconds
     COLUMN_SIZE,   // bytes
@@ -44,7 +45,10 @@ struct rows_options {
     enum rows_format format;
     struct terminal terminal;
     const struct rows_column *layout; // of a table; NULL: all values as they are
-    int64_t now_us;                   // what relative times are relative to
+    // A table that is written while its rows come: its columns get their width from these texts, in
+    // the order of `layout`, and the last one the rest of the line. NULL: the rows tell.
+    const char *const *typical;
+    int64_t now_us; // what relative times are relative to
 };
 
 // Thread: one at a time.

@@ -68,6 +68,14 @@ class TestList:
         rows = api.exchanges(before=ids[3], after=ids[0])
         assert [row["id"] for row in rows] == [ids[2], ids[1]]
 
+    def test_the_oldest_are_read_upwards(self, api, record):
+        ids = [record()["id"] for _ in range(4)]
+        page = api.read(LIST, after=ids[0], limit=2, oldest=1)
+        assert [row["id"] for row in page["exchanges"]] == [ids[2], ids[1]]
+        page = api.read(LIST, after=page["next"], limit=2, oldest=1)
+        assert [row["id"] for row in page["exchanges"]] == [ids[3]]
+        assert page["next"] is None
+
     def test_next_is_null_on_the_last_page(self, api, record):
         row = record()
         page = api.read(LIST, after=row["id"] - 1, limit=5)

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import os
+import pty
 import signal
 import socket
 import sqlite3
@@ -358,6 +359,22 @@ class TestWhich:
         assert done.returncode == 2 and "2 of the 5 requests" in done.stderr
         assert "--yes" in done.stderr and not five.server.requests
         assert len(replay(five, "host:127.0.0.1", "--yes")) == 5
+
+    @pytest.mark.parametrize("said,status,sent", [(b"y\n", 0, 5), (b"n\n", 1, 0), (b"\n", 1, 0)])
+    def test_on_a_terminal_it_asks(self, said, status, sent, five):
+        master, slave = pty.openpty()
+        os.write(master, said)
+        command = [HARK, "replay", "--json", "--data-dir", five.data_dir, "host:127.0.0.1"]
+        done = subprocess.run(
+            list(map(str, command)), env=clean_environment(five.home), stdin=slave, stderr=slave,
+            stdout=subprocess.PIPE, timeout=20 * SCALE, check=False,
+        )
+        asked = os.read(master, 65536)
+        os.close(slave)
+        os.close(master)
+        assert b"2 of the 5 requests" in asked and b"Send them? [y/N]" in asked
+        assert (done.returncode, done.stdout.count(b"\n")) == (status, sent), asked
+        assert len(five.server.requests) == sent
 
     def test_one_unsafe_request_is_sent(self, five):
         replay(five, "path:/1")

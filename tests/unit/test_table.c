@@ -81,6 +81,67 @@ static void test_tsv_escapes_what_would_break_a_line(void **state)
                       "9223372036854775807\t0.1\ta\\tb\\nc\\\\d\\r\"e\",\t\\x00\\xff\t\n");
 }
 
+// --- a live table --------------------------------------------------------------------------------
+
+static const struct rows_column live_layout[] = {
+    {"id", "ID", COLUMN_PLAIN, 0},
+    {"status", "STATUS", COLUMN_STATUS, 0},
+    {"url", "URL", COLUMN_PLAIN, 0},
+    {NULL, NULL, COLUMN_PLAIN, 0},
+};
+static const char *const live_typical[] = {"1234", "200", ""};
+static const char *const live_names[] = {"id", "status", "url", "error"};
+
+static void test_live_table_fits_the_line_whatever_comes(void **state)
+{
+    (void)state;
+    const struct value values[] = {
+        integer(1),
+        integer(200),
+        text("http://a/"),
+        null,
+        integer(12345678),
+        integer(200),
+        text("http://a.example/a/long/path"),
+        null,
+        integer(2),
+        integer(502),
+        text("http://b.example/another/path"),
+        text("tls-verify"),
+    };
+    const struct rows rows = {4, live_names, 3, values};
+    assert_printed(&(struct rows_options){.format = ROWS_TABLE,
+                                          .terminal = {.is_terminal = true, .columns = 40},
+                                          .layout = live_layout,
+                                          .typical = live_typical},
+                   &rows,
+                   "  ID  STATUS  URL\n"
+                   "   1  200     http://a/\n"
+                   "12345678  200     http://a.example/a/lo…\n"
+                   "   2  502 tls-verify  http://b.example/…\n");
+}
+
+static void test_live_table_shows_each_row_at_once(void **state)
+{
+    (void)state;
+    char *printed = NULL;
+    size_t length;
+    const struct value values[] = {integer(1), integer(200), text("http://a/"), null};
+    struct rows_options options = {.out = open_memstream(&printed, &length),
+                                   .format = ROWS_TABLE,
+                                   .terminal = {.columns = SIZE_MAX},
+                                   .layout = live_layout,
+                                   .typical = live_typical};
+    struct rows_printer *printer = rows_printer_create(&options);
+    rows_on_columns(printer, 4, live_names);
+    rows_on_row(printer, 4, live_names, values);
+    fflush(options.out);
+    assert_string_equal(printed, "  ID  STATUS  URL\n   1  200     http://a/\n");
+    rows_printer_destroy(printer);
+    fclose(options.out);
+    free(printed);
+}
+
 static void test_csv_quotes_and_has_a_line_of_names(void **state)
 {
     (void)state;
@@ -295,6 +356,8 @@ static void test_a_broken_output_stops_the_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_live_table_fits_the_line_whatever_comes),
+        cmocka_unit_test(test_live_table_shows_each_row_at_once),
         cmocka_unit_test(test_tsv_escapes_what_would_break_a_line),
         cmocka_unit_test(test_csv_quotes_and_has_a_line_of_names),
         cmocka_unit_test(test_json_lines_keep_types),

@@ -9,17 +9,17 @@ function shown(value) {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-function place(difference) {
-  const name = difference.path ?? difference.name;
-  return [h("span", { class: "d-where" }, difference.where || ""),
-    name !== undefined && name !== null && name !== "" ? ` ${name}` : ""];
+function place({ side, where, path, note }) {
+  return [h("span", { class: "d-where" }, side === "request" ? `request ${where}` : where),
+    path ? ` ${path}` : null,
+    note ? h("div", { class: "note" }, note) : null];
 }
 
 function table(differences, a, b) {
   return h("table", { class: "diff" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "What"),
       h("th", { scope: "col" }, `#${a}`), h("th", { scope: "col" }, `#${b}`))),
-    h("tbody", {}, differences.map((one) => h("tr", { class: `d-${one.kind || "changed"}` },
+    h("tbody", {}, differences.map((one) => h("tr", { class: `d-${one.kind}` },
       h("th", { scope: "row" }, place(one)),
       h("td", { class: "d-old" }, shown(one.old)),
       h("td", { class: "d-new" }, shown(one.new))))));

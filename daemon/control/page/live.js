@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The event stream: rows as they come, told once a frame, and the connection's state. The browser
-// connects again by itself after a break; after a refusal it is asked why, and tried again later.
+// The event stream: rows as they come, told once a frame, and the connection's state. After a break
+// hark is asked what is the matter, and connected to again.
+//
+// A browser has six connections for all its tabs with this page, so only those in sight hold one.
 import { apiUrl, askJson } from "./api.js";
 
 const RETRY_MS = [500, 1000, 2000, 5000];
@@ -12,12 +14,21 @@ export class Live extends EventTarget {
     this.rows = [];
     this.failures = 0;
     this.timer = 0;
+    this.filter = null; // nothing was started yet
+    document.addEventListener("visibilitychange", () => this.onVisibility(!document.hidden));
+    window.addEventListener("pagehide", () => this.stop());
+    window.addEventListener("pageshow", (event) => event.persisted && this.onVisibility(true));
   }
 
   start(filter) {
     this.stop();
     this.filter = filter;
-    this.connect();
+    if (!document.hidden) this.connect();
+  }
+
+  onVisibility(isVisible) {
+    if (!isVisible) this.stop();
+    else if (this.filter !== null && !this.source) this.connect();
   }
 
   stop() {

@@ -4,7 +4,8 @@
 // do. New rows join at once while the list follows, and wait while it does not.
 import { askJson } from "./api.js";
 
-export const PAGE_ROWS = 200;
+const FIRST_ROWS = 200;
+const MORE_ROWS = 500;
 const WINDOW_ROWS = 6000;
 const WAITING_ROWS = 1000;
 
@@ -61,7 +62,7 @@ export class Model extends EventTarget {
     this.loading?.abort();
     this.loading = controller;
     try {
-      return await askJson("exchanges", { filter: this.filter, limit: PAGE_ROWS, ...parameters },
+      return await askJson("exchanges", { filter: this.filter, limit: FIRST_ROWS, ...parameters },
         { signal: controller.signal });
     } finally {
       if (this.loading === controller) this.loading = null;
@@ -89,7 +90,7 @@ export class Model extends EventTarget {
 
   async loadOlder() {
     if (this.loading || !this.hasOlder || this.rows.length === 0) return;
-    const page = await this.ask({ before: this.rows[this.rows.length - 1].id });
+    const page = await this.ask({ before: this.rows[this.rows.length - 1].id, limit: MORE_ROWS });
     this.rows.push(...page.exchanges);
     this.hasOlder = page.next !== null;
     const surplus = this.rows.length - WINDOW_ROWS;
@@ -105,9 +106,9 @@ export class Model extends EventTarget {
 
   async loadNewer() {
     if (this.loading || !this.hasNewer || this.rows.length === 0) return;
-    const page = await this.ask({ after: this.rows[0].id });
+    const page = await this.ask({ after: this.rows[0].id, oldest: 1, limit: MORE_ROWS });
     this.rows.unshift(...page.exchanges);
-    this.hasNewer = page.exchanges.length >= PAGE_ROWS;
+    this.hasNewer = page.next !== null;
     if (this.rows.length > WINDOW_ROWS) {
       this.rows.length = WINDOW_ROWS;
       this.hasOlder = true;
