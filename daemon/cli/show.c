@@ -71,14 +71,8 @@ static enum status show_body(struct show *show, const struct exchange_row *row)
 static int show_timing_text(struct show *show, const struct exchange_row *row, struct err *err)
 {
     text_writer_stops.on_begin(&show->text, row);
-    timing_write_phases(&show->text, row);
     putc('\n', stdout);
-    struct rows_printer *printer = rows_output_open(show->invocation, ROWS_TABLE, timing_layout);
-    int rc = timing_walk_segments(show->invocation->reader, row, rows_on_columns, rows_on_row,
-                                  printer, err);
-    rows_printer_finish(printer);
-    rows_printer_destroy(printer);
-    return rc;
+    return timing_write(&show->text, show->invocation->reader, row, err);
 }
 
 static int show_timing_rows(struct show *show, const struct exchange_row *row, struct err *err)

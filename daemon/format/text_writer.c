@@ -98,7 +98,6 @@ static int on_begin(void *ctx, const struct exchange_row *row)
         reset_color(writer);
         putc('\n', writer->out);
     }
-    putc('\n', writer->out);
     return result_of(writer);
 }
 
@@ -111,7 +110,7 @@ static int on_note(void *ctx, const struct exchange_row *row, const struct shown
     if (note->text)
         safe_text_write(writer->out, note->text, note->length, SAFE_LINES);
     reset_color(writer);
-    fputs("\n\n", writer->out);
+    putc('\n', writer->out);
     return result_of(writer);
 }
 
@@ -160,6 +159,7 @@ static int on_head(void *ctx, const struct exchange_row *row, enum body_side sid
 {
     const struct text_writer *writer = ctx;
     if (side == BODY_REQUEST) {
+        putc('\n', writer->out);
         write_request_line(writer, row);
         write_fields(writer, &row->request_headers);
     } else {

@@ -4,9 +4,17 @@
 
 #include "hark/human.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
-#define BAR_COLUMNS 40
+// The bars of the phases stand above those of the segments, and a line fits into 80 columns.
+#define PHASE_FORMAT   "%-12s%12s%17s"
+#define SEGMENT_FORMAT "%-8s %6" PRId64 " %8s %8s %5s  "
+#define TITLE_FORMAT   "\n%-8s %6s %8s %8s %5s\n"
+#define BAR_COLUMNS    38
+
+#define SEGMENTS_SHOWN 200
 
 enum {
     SEGMENT_VALUES = 6
@@ -14,12 +22,6 @@ enum {
 
 static const char *const segment_names[SEGMENT_VALUES] = {"exchange_id", "side",   "seq",
                                                           "at_ms",       "gap_ms", "size"};
-
-const struct rows_column timing_layout[] = {
-    {"side", "BODY", COLUMN_PLAIN, 0},  {"seq", "SEGMENT", COLUMN_PLAIN, 0},
-    {"at_ms", "AT", COLUMN_MS, 0},      {"gap_ms", "AFTER", COLUMN_MS, 0},
-    {"size", "BYTES", COLUMN_PLAIN, 0}, {NULL, NULL, COLUMN_PLAIN, 0},
-};
 
 // --- phases ------------------------------------------------------------------------------------
 
@@ -38,48 +40,152 @@ static void write_bar(FILE *out, int64_t from_us, int64_t us, int64_t total_us)
         fputs("█", out);
 }
 
+static void write_colored_bar(const struct text_writer *writer, enum color color, int64_t from_us,
+                              int64_t us, int64_t scale_us)
+{
+    fputs(terminal_color(&writer->terminal, color), writer->out);
+    write_bar(writer->out, from_us, us, scale_us);
+    fputs(terminal_reset(&writer->terminal), writer->out);
+    putc('\n', writer->out);
+}
+
 static void write_phase(const struct text_writer *writer, const char *name, int64_t from_us,
-                        int64_t us, int64_t total_us)
+                        int64_t us, int64_t scale_us)
 {
     struct buffer text = {0};
     human_append_duration(&text, us);
-    fprintf(writer->out, "%-8s %8s  ", name, text.data);
-    fputs(terminal_color(&writer->terminal, COLOR_CYAN), writer->out);
-    write_bar(writer->out, from_us, us, total_us);
-    fputs(terminal_reset(&writer->terminal), writer->out);
-    putc('\n', writer->out);
+    fprintf(writer->out, PHASE_FORMAT, name, text.data, "");
+    write_colored_bar(writer, COLOR_CYAN, from_us, us, scale_us);
     buffer_fini(&text);
 }
 
-void timing_write_phases(const struct text_writer *writer, const struct exchange_row *row)
+#define PHASE_COUNT 6
+
+static int64_t phase_us(const struct row_timing *timing, size_t index)
 {
-    const struct row_timing *timing = &row->timing;
-    const struct {
-        const char *name;
-        int64_t us;
-    } phases[] = {
-        {"dns", timing->dns_us},   {"connect", timing->connect_us}, {"tls", timing->tls_us},
-        {"send", timing->send_us}, {"wait", timing->wait_us},       {"receive", timing->receive_us},
-    };
-    int64_t total_us = 0;
-    for (size_t i = 0; i < sizeof phases / sizeof phases[0]; i++)
-        total_us += phases[i].us > 0 ? phases[i].us : 0;
-    // What is not in a phase is time spent in hark itself, or on the way to the client.
-    int64_t scale_us = row->duration_us > total_us ? row->duration_us : total_us;
-    int64_t at_us = 0;
-    for (size_t i = 0; i < sizeof phases / sizeof phases[0]; i++) {
-        if (phases[i].us < 0)
-            continue;
-        write_phase(writer, phases[i].name, at_us, phases[i].us, scale_us > 0 ? scale_us : 1);
-        at_us += phases[i].us;
-    }
-    if (row->duration_us >= 0)
-        write_phase(writer, "total", 0, row->duration_us, scale_us > 0 ? scale_us : 1);
-    else
-        fputs("total     not ended yet\n", writer->out);
+    const int64_t phases[PHASE_COUNT] = {timing->dns_us,  timing->connect_us, timing->tls_us,
+                                         timing->send_us, timing->wait_us,    timing->receive_us};
+    return phases[index];
 }
 
-// --- segments ----------------------------------------------------------------------------------
+// What the whole width stands for. What is not in a phase is time spent in hark itself, or on the
+// way to the client.
+static int64_t find_scale_us(const struct text_writer *writer, const struct exchange_row *row)
+{
+    int64_t scale_us = row->duration_us;
+    if (row->state == ROW_STATE_PENDING)
+        scale_us = writer->now_us - row->started_us;
+    int64_t total_us = 0;
+    for (size_t i = 0; i < PHASE_COUNT; i++)
+        total_us += phase_us(&row->timing, i) > 0 ? phase_us(&row->timing, i) : 0;
+    if (scale_us < total_us)
+        scale_us = total_us;
+    return scale_us > 0 ? scale_us : 1;
+}
+
+static void write_phases(const struct text_writer *writer, const struct exchange_row *row,
+                         int64_t scale_us)
+{
+    static const char *const names[PHASE_COUNT] = {"dns",  "connect", "tls",
+                                                   "send", "wait",    "receive"};
+    int64_t at_us = 0;
+    for (size_t i = 0; i < PHASE_COUNT; i++) {
+        int64_t us = phase_us(&row->timing, i);
+        if (us < 0)
+            continue;
+        write_phase(writer, names[i], at_us, us, scale_us);
+        at_us += us;
+    }
+    if (row->duration_us >= 0)
+        write_phase(writer, "total", 0, row->duration_us, scale_us);
+    else
+        fputs("total          not ended yet\n", writer->out);
+}
+
+// --- segments, for people ----------------------------------------------------------------------
+
+struct segment_list {
+    const struct text_writer *writer;
+    int64_t scale_us;
+    char side[16]; // of the segment before
+    int64_t seq;
+    int64_t last_us; // when that one came
+    int64_t shown;
+    int64_t more;
+    int64_t more_bytes;
+};
+
+static void append_gap(struct buffer *out, int64_t us)
+{
+    buffer_append_char(out, '+');
+    human_append_duration(out, us);
+}
+
+static void write_segment(const struct segment_list *list, int64_t at_us, int64_t bytes)
+{
+    const struct text_writer *writer = list->writer;
+    struct buffer at = {0};
+    struct buffer gap = {0};
+    struct buffer size = {0};
+    human_append_duration(&at, at_us);
+    human_append_size(&size, bytes);
+    if (list->seq > 0)
+        append_gap(&gap, at_us - list->last_us);
+    fprintf(writer->out, SEGMENT_FORMAT, list->side, list->seq, at.data,
+            gap.length > 0 ? gap.data : "", size.data);
+    bool is_request = strcmp(list->side, "request") == 0;
+    write_colored_bar(writer, is_request ? COLOR_YELLOW : COLOR_GREEN, at_us, 0, list->scale_us);
+    buffer_fini(&at);
+    buffer_fini(&gap);
+    buffer_fini(&size);
+}
+
+// The columns of store_list_segments(): side, at_us, bytes.
+static int on_listed(void *ctx, size_t count, const char *const *names, const struct value *values)
+{
+    (void)count;
+    (void)names;
+    struct segment_list *list = ctx;
+    bool is_first = strcmp(list->side, values[0].data) != 0;
+    snprintf(list->side, sizeof list->side, "%s", values[0].data);
+    list->seq = is_first ? 0 : list->seq + 1;
+    if (list->shown == 0)
+        fprintf(list->writer->out, TITLE_FORMAT, "BODY", "PIECE", "AT", "AFTER", "SIZE");
+    if (list->shown < SEGMENTS_SHOWN) {
+        list->shown++;
+        write_segment(list, values[1].integer, values[2].integer);
+    } else {
+        list->more++;
+        list->more_bytes += values[2].integer;
+    }
+    list->last_us = values[1].integer;
+    return ferror(list->writer->out) ? 1 : 0;
+}
+
+static void write_rest(const struct segment_list *list)
+{
+    struct buffer text = {0};
+    buffer_printf(&text, "… and %" PRId64 " more, ", list->more);
+    human_append_size(&text, list->more_bytes);
+    buffer_append_text(&text, ", the last at ");
+    human_append_duration(&text, list->last_us);
+    fprintf(list->writer->out, "%s (-o tsv lists them all)\n", text.data);
+    buffer_fini(&text);
+}
+
+int timing_write(const struct text_writer *writer, struct store_reader *reader,
+                 const struct exchange_row *row, struct err *err)
+{
+    struct segment_list list = {.writer = writer, .scale_us = find_scale_us(writer, row)};
+    write_phases(writer, row, list.scale_us);
+    int rc = store_list_segments(reader, row->id, INT64_MAX, on_listed, &list, err);
+    if (rc == 0 && list.more > 0)
+        write_rest(&list);
+    return rc;
+}
+
+// --- segments, for programs
+// ----------------------------------------------------------------------------------
 
 struct segment_walk {
     int64_t exchange_id;

@@ -6,8 +6,10 @@
 #include "hark/exchange_view.h"
 #include "hark/rows.h"
 
-// The phases with bars, for people.
-void timing_write_phases(const struct text_writer *writer, const struct exchange_row *row);
+// For people: the phases with bars, then the segments of the bodies below them, on the same scale.
+// Of many segments the first ones, and how many more there are.
+int timing_write(const struct text_writer *writer, struct store_reader *reader,
+                 const struct exchange_row *row, struct err *err);
 
 // A row for each segment of both bodies, to a printer's callbacks: exchange_id, side, seq, at_ms
 // (since the exchange began), gap_ms (since the segment before it, null for the first), size.
@@ -15,8 +17,5 @@ void timing_write_phases(const struct text_writer *writer, const struct exchange
 int timing_walk_segments(struct store_reader *reader, const struct exchange_row *row,
                          value_columns_fn on_columns, value_row_fn on_row, void *ctx,
                          struct err *err);
-
-// How a table shows these rows.
-extern const struct rows_column timing_layout[];
 
 #endif
