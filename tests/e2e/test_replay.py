@@ -152,6 +152,25 @@ class TestSameBytes:
         replay(hark, old)
         assert order == ["head", b"later"] * 2
 
+    def test_a_refused_expectation_sends_no_body(self, daemon, origin, client):
+        def handle(conn):
+            head = conn.read_head()
+            if len(server.requests) == 1:
+                conn.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+                conn.read_body(head)
+                conn.send(OK)
+            else:
+                conn.send(b"HTTP/1.1 417 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                conn.wait_peer_closes()
+
+        server = origin(handle)
+        hark = daemon()
+        [old] = record(hark, client, with_length(server.url + "/p", b"later", fields=EXPECT))
+        [result] = replay(hark, old)
+        assert result["status"] == 417
+        assert hark.wait_row("id = ?", result["id"])["request_size"] == 0
+        assert b"later" not in server.connections[-1].received
+
     def test_https_from_interception(self, tls_origin, https_daemon, tls_client, ready):
         server = tls_origin(OK)
         hark = https_daemon(server)
