@@ -386,6 +386,60 @@ def test_copied_curl_command_sends_the_same_request(recorder, open_page, origin,
         assert second.get(name) == first.get(name)
 
 
+def test_mark_and_note_are_kept(recorder, open_page, origin, client):
+    fetch(client, recorder, origin(response(b"x")), "/x")
+    page = open_page(recorder, f"/?id={recorded(recorder)[0]}&tab=overview")
+    page.wait("!!document.querySelector('#note-text')")
+    page.key("m")
+    page.wait_text(".actions", "★ Marked")
+    page.wait_text(ROWS, "★")
+    page.js("document.querySelector('#note-text').focus()")
+    page.type("<b>look</b> here")
+    page.click(".note-form button")
+    page.wait_text("#toast", "Note saved")
+    page.go(recorder.page_url + "/?id=1&tab=overview")
+    page.wait("document.querySelector('#note-text')?.value === '<b>look</b> here'")
+    page.wait_text(".actions", "★ Marked")
+    page.key("m")
+    page.wait_text(".actions", "☆ Mark")
+    assert recorder.value("SELECT count(*) FROM note WHERE is_mark") == 0
+
+
+def test_two_exchanges_are_compared(recorder, open_page, origin, client):
+    answers = [response(json.dumps({"name": name, "same": 1}).encode(), "application/json")
+               for name in ("ada", "grace")]
+    server = origin(replies(*answers))
+    for path in ("/a", "/b"):
+        fetch(client, recorder, server, path)
+    first, second = recorded(recorder, 2)
+    page = open_page(recorder)
+    page.wait_text(ROWS, "/a")
+    page.click(f"#row-{first}")
+    page.wait_text(".d-url", "/a")
+    page.key("x")
+    page.wait_text("#compare-note", f"#{first}")
+    page.click(f"#row-{second}")
+    page.wait_text(".diff", "ada")
+    assert "grace" in page.text(".diff") and "same" not in page.text(".diff")
+    assert f"compare={first}" in page.js("location.search")
+    page.click("#compare-note button")
+    page.wait("!document.querySelector('.diff')")
+
+
+def test_what_is_listed_is_exported(recorder, open_page, origin, client):
+    server = origin(replies(response(b"x")))
+    for path in ("/a", "/b"):
+        fetch(client, recorder, server, path)
+    recorded(recorder, 2)
+    page = open_page(recorder, "/?filter=path:/b")
+    page.wait_text(ROWS, "/b")
+    page.click("#export summary")
+    page.wait_text("#export-box", "HAR")
+    urls = page.js("fetch(document.querySelector('#export-box a').href).then(r => r.json())"
+                   ".then(har => har.log.entries.map(e => e.request.url))")
+    assert urls == [f"{server.url}/b"]
+
+
 # --- what was recorded stays data ----------------------------------------------------------------
 
 EVIL = (

@@ -155,7 +155,7 @@ export function bodyView(given) {
   choose(views[0][0]);
   return append(h("div", { class: "body-box" }), [
     h("div", { class: "body-head" }, h("h3", {}, "Body"), h("span", { class: "note" }, note),
-      element, save),
+      h("div", { class: "body-tools" }, element, save)),
     warnings(body), place,
   ]);
 }

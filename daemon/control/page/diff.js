@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Two exchanges beside each other: what the second has otherwise than the first.
 import { askJson } from "./api.js";
-import { h, problem, replace } from "./dom.js";
+import { button, h, problem, replace } from "./dom.js";
 import { count } from "./format.js";
+
+const BATCH = 300;
 
 function shown(value) {
   if (value === null || value === undefined) return h("span", { class: "quiet" }, "none");
@@ -15,14 +17,25 @@ function place({ side, where, path, note }) {
     note ? h("div", { class: "note" }, note) : null];
 }
 
+function line(one) {
+  return h("tr", {}, h("th", { scope: "row" }, place(one)),
+    h("td", { class: "d-old" }, shown(one.old)), h("td", { class: "d-new" }, shown(one.new)));
+}
+
 function table(differences, a, b) {
-  return h("table", { class: "diff" },
+  const body = h("tbody");
+  let next = 0;
+  const more = button("", () => show());
+  function show() {
+    body.append(...differences.slice(next, next + BATCH).map(line));
+    next += BATCH;
+    more.hidden = next >= differences.length;
+    more.textContent = `Show more (${(differences.length - next).toLocaleString("en")} left)`;
+  }
+  show();
+  return h("div", {}, h("table", { class: "diff" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "What"),
-      h("th", { scope: "col" }, `#${a}`), h("th", { scope: "col" }, `#${b}`))),
-    h("tbody", {}, differences.map((one) => h("tr", { class: `d-${one.kind}` },
-      h("th", { scope: "row" }, place(one)),
-      h("td", { class: "d-old" }, shown(one.old)),
-      h("td", { class: "d-new" }, shown(one.new))))));
+      h("th", { scope: "col" }, `#${a}`), h("th", { scope: "col" }, `#${b}`))), body), more);
 }
 
 async function load(box, a, b, signal) {
