@@ -4,13 +4,21 @@
 
 #include "command.h"
 #include "file.h"
+#include "progress.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static enum status write_to(struct invocation *invocation, struct export_options *options)
 {
     struct err err = {0};
+    struct progress progress;
+    bool is_for_people = options->out == stdout && isatty(STDOUT_FILENO);
+    if (!is_for_people)
+        progress_begin(&progress, invocation, NULL);
     int64_t count = export_write(invocation->reader, options, &err);
+    if (!is_for_people)
+        progress_end(&progress);
     if (count < 0)
         // Standard output is looked after when the command has ended.
         return options->out == stdout && ferror(stdout)

@@ -26,10 +26,6 @@ struct export_options {
     const struct filter *filter; // NULL: all
     bool includes_secrets;       // else credentials in header fields and URLs are masked
     FILE *out;
-    // Told after each exchange how many there have been; NULL if nobody asks. Another number than
-    // 0 stops.
-    int (*on_exchange)(void *ctx, int64_t count);
-    void *ctx;
 };
 
 // Writes what matches, oldest first. Returns how many exchanges that were, or -1.
