@@ -28,6 +28,8 @@ from test_scenarios_http import run as run_program
 
 TEXT = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
 JSON = (("Content-Type", "application/json"),)
+# A sanitizer keeps freed memory for a while: there the figure says nothing.
+MEMORY_ALLOWED = (24 if SCALE == 1 else 1024) << 20
 
 
 def text(body):
@@ -311,7 +313,7 @@ def test_large_bodies_stream_both_ways_in_constant_memory(daemon, origin, client
     player = play(recorder)
     before = player.rss()
     assert digest_through(player) == recorded
-    assert player.peak_rss() - before < 24 << 20
+    assert player.peak_rss() - before < MEMORY_ALLOWED
 
 
 def test_errors_are_played_back(daemon, origin, client, play):
