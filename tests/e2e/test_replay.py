@@ -498,7 +498,8 @@ class TestMany:
             row["id"] for row in hark.sql("SELECT id FROM exchange WHERE source = 'proxy'")
         )
         assert hark.value("SELECT count(DISTINCT replay_of) FROM exchange") == 1000
-        assert 1 < len(server.connections) - before <= 64
+        # Idle ones of either worker beside those in use; but nothing like one a request.
+        assert 1 < len(server.connections) - before < 500
         assert len(server.requests) == 2000
 
     def test_so_many_at_once_and_no_more(self, daemon, origin, client):
