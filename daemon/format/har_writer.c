@@ -164,7 +164,7 @@ static void put_response_head(struct json_out *json, const struct exchange_row *
     json_put_text(json, "redirectURL", location != NULL ? location->value : "");
     json_put_integer(json, "headersSize", row->status == 0 ? -1 : response_head_bytes(row));
     json_put_integer(json, "bodySize", row->response_size);
-    if (row->error != NULL)
+    if (row->error != NULL || row->error_text != NULL)
         json_put_text(json, "_error", text_or(row->error_text, row->error));
 }
 

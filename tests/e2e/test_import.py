@@ -219,7 +219,9 @@ def test_a_browsers_file(place):
     ]
     assert dead["status"] is None and dead["error_text"] == "net::ERR_NAME_NOT_RESOLVED"
     assert dead["state"] == "upstream-error"
-    assert_is_har(json.loads(place.export("har")))
+    har = json.loads(place.export("har"))
+    assert_is_har(har)
+    assert har["log"]["entries"][3]["response"]["_error"] == "net::ERR_NAME_NOT_RESOLVED"
 
 
 def test_a_form_that_was_taken_apart_and_a_body_that_was_not_kept(place):
