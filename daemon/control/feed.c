@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define HEARTBEAT_US ((int64_t)15 * 1000000)
-#define FULL_MAX_US  ((int64_t)10 * 1000000)
+#define STUCK_MAX_US ((int64_t)20 * 1000000)
 // Others want to hear of something, too.
 #define POLL_MAX_US 50000
 #define COMMENT     ":\n"
@@ -67,7 +67,7 @@ void feed_add(struct feed *feed, struct stream *stream)
 {
     struct listener *listener = mem_calloc(1, sizeof *listener);
     listener->stream = stream;
-    listener->sent_us = clock_monotonic_us();
+    listener->heard_us = clock_monotonic_us();
     link_listener(feed, listener);
 }
 
@@ -134,8 +134,8 @@ static void part_with(struct feed *feed, struct listener **link, int64_t now_us)
 {
     struct listener *listener = *link;
     *link = listener->next;
-    if (listener->full_us == 0)
-        listener->full_us = now_us;
+    if (listener->stuck_us == 0)
+        listener->stuck_us = now_us;
     struct feed *own =
         feed_create(feed->wish.filter_text, NULL, feed->wish.with_pending, feed->position.data);
     link_listener(own, listener);
@@ -154,7 +154,7 @@ static void send_event(struct telling *telling)
             part_with(feed, link, telling->now_us);
             continue;
         }
-        listener->sent_us = telling->now_us;
+        listener->heard_us = telling->now_us;
         *telling->budget_bytes -= (int64_t)telling->event.length;
         link = &listener->next;
     }
@@ -205,7 +205,7 @@ static int begin(struct feed *feed, struct store_reader *reader, struct err *err
 static bool has_room(const struct feed *feed)
 {
     for (struct listener *listener = feed->listeners; listener; listener = listener->next)
-        if (listener->full_us > 0)
+        if (listener->stuck_us > 0)
             return false;
     return true;
 }
@@ -213,8 +213,8 @@ static bool has_room(const struct feed *feed)
 static void note_room(struct feed *feed)
 {
     for (struct listener *listener = feed->listeners; listener; listener = listener->next)
-        if (listener->full_us > 0 && stream_is_empty(listener->stream))
-            listener->full_us = 0;
+        if (listener->stuck_us > 0 && stream_is_empty(listener->stream))
+            listener->stuck_us = 0;
 }
 
 int feed_poll(struct feed *feed, struct store_reader *reader, int64_t *budget_bytes,
@@ -238,10 +238,14 @@ int feed_poll(struct feed *feed, struct store_reader *reader, int64_t *budget_by
     return result < 0 ? -1 : 0;
 }
 
-static bool is_lost(const struct listener *listener, int64_t now_us)
+static bool is_lost(struct listener *listener, int64_t now_us)
 {
+    uint64_t sent_bytes = stream_sent_bytes(listener->stream);
+    if (listener->stuck_us > 0 && sent_bytes != listener->sent_bytes)
+        listener->stuck_us = now_us;
+    listener->sent_bytes = sent_bytes;
     return stream_is_unwanted(listener->stream) ||
-           (listener->full_us > 0 && now_us - listener->full_us > FULL_MAX_US);
+           (listener->stuck_us > 0 && now_us - listener->stuck_us > STUCK_MAX_US);
 }
 
 size_t feed_tend(struct feed *feed, int64_t now_us)
@@ -254,9 +258,9 @@ size_t feed_tend(struct feed *feed, int64_t now_us)
             listener_end(listener, false);
             continue;
         }
-        if (feed->follow && now_us - listener->sent_us > HEARTBEAT_US) {
+        if (feed->follow && now_us - listener->heard_us > HEARTBEAT_US) {
             offer_position(feed, listener, COMMENT);
-            listener->sent_us = now_us;
+            listener->heard_us = now_us;
         }
         count++;
         link = &listener->next;

@@ -20,8 +20,9 @@ struct feed_wish {
 // Owner: its feed. Thread: the events' own.
 struct listener {
     struct stream *stream;
-    int64_t sent_us; // when something was sent last
-    int64_t full_us; // since when there has been no room; 0: there is some
+    int64_t heard_us;    // when something was offered last
+    int64_t stuck_us;    // since when there has been no room and nothing was read; 0: there is room
+    uint64_t sent_bytes; // by then
     struct listener *next;
 };
 

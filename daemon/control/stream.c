@@ -24,6 +24,7 @@ struct stream {
 
     struct buffer data;
     size_t taken; // of `data`, from its beginning
+    uint64_t sent_bytes;
     int64_t looked_us;
     bool has_begun;
     bool has_ended;
@@ -104,6 +105,7 @@ static size_t take(struct stream *stream, char *data, size_t size)
     size_t length = unread_bytes(stream) < size ? unread_bytes(stream) : size;
     memcpy(data, stream->data.data + stream->taken, length);
     stream->taken += length;
+    stream->sent_bytes += length;
     if (unread_bytes(stream) == 0) {
         stream->taken = 0;
         buffer_fini(&stream->data);
@@ -201,6 +203,14 @@ bool stream_is_empty(struct stream *stream)
     bool is_empty = unread_bytes(stream) == 0;
     pthread_mutex_unlock(&stream->mutex);
     return is_empty;
+}
+
+uint64_t stream_sent_bytes(struct stream *stream)
+{
+    pthread_mutex_lock(&stream->mutex);
+    uint64_t sent_bytes = stream->sent_bytes;
+    pthread_mutex_unlock(&stream->mutex);
+    return sent_bytes;
 }
 
 void stream_end(struct stream *stream, bool is_whole)

@@ -50,6 +50,8 @@ enum stream_result {
 enum stream_result stream_offer(struct stream *stream, const void *data, size_t length);
 // Has everything been sent, or is about to be?
 bool stream_is_empty(struct stream *stream);
+// What has been sent in all: grows as long as the client reads.
+uint64_t stream_sent_bytes(struct stream *stream);
 // There will be no more; `is_whole`: and nothing is missing. Otherwise the connection is cut, so
 // that the client knows.
 void stream_end(struct stream *stream, bool is_whole);

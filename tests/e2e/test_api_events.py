@@ -116,16 +116,19 @@ def test_the_list_goes_on_where_a_stream_broke_off(daemon, listen, origin):
     for _ in range(12):
         one.wait(20, seconds=30)
         one.close()
-        one.has_ended.wait(10 * SCALE)
+        assert one.has_ended.wait(10 * SCALE)
         told += one.ids
         position = one.position
         one = listen(hark, position=position)
     load.stop()
-    rows = wait_stable(lambda: hark.value("SELECT count(*) FROM exchange"), "the rows")
-    wait_until(lambda: len(told) + len(one.events) >= rows, "all events", 30)
-    told += one.ids
-    assert len(told) == len(set(told)), "told twice"
-    assert set(told) == {row[0] for row in hark.sql("SELECT id FROM exchange")}
+    wait_stable(lambda: hark.value("SELECT count(*) FROM exchange"), "the rows")
+    rows = {row[0] for row in hark.sql("SELECT id FROM exchange")}
+
+    def missed():
+        return sorted(rows - set(told) - set(one.ids))
+
+    wait_until(lambda: not missed(), "all events", 30)
+    assert len(told) + len(one.ids) == len(rows), "told twice"
 
 
 def test_a_stream_goes_on_after_a_restart(daemon, listen, ask):
@@ -169,7 +172,7 @@ def test_a_hundred_hear_all_while_one_never_reads(daemon, listen, origin):
 
 @pytest.mark.soak
 def test_who_never_reads_is_let_go(daemon, origin):
-    """Its buffers are full for ten seconds, then the stream ends, and at last the connection."""
+    """Its buffers are full for twenty seconds, then the stream ends, and at last the connection."""
     hark, server = daemon(ui="127.0.0.1:0"), origin()
     run_load(hark, server, 8000)
     before = wait_stable(hark.descriptors, "the descriptors", still_for=1)

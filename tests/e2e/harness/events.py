@@ -2,6 +2,7 @@
 """A client of the API's event stream that reads on a thread of its own."""
 
 import contextlib
+import http.client
 import json
 import socket
 import threading
@@ -35,8 +36,8 @@ class Listener:
                     continue
                 self._dispatch(fields)
                 fields = {}
-        except (OSError, ValueError, AttributeError):
-            pass
+        except (OSError, ValueError, AttributeError, http.client.HTTPException):
+            pass  # closed, by either side
         self.has_ended.set()
 
     def _dispatch(self, fields):
