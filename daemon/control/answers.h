@@ -51,4 +51,7 @@ route_fn import_answer;
 route_fn replay_answer;
 route_fn replay_answer_stop;
 
+// --- stats_route.c -------------------------------------------------------------------------------
+route_fn stats_answer;
+
 #endif

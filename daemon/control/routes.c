@@ -43,6 +43,7 @@ static const struct route routes[] = {
     {"POST", "/api/v1/sessions", ROUTE_SOCKET, WORK_NOW, CONTENT_SMALL, NULL, sessions_answer_open},
     {"DELETE", "/api/v1/sessions/*", ROUTE_SOCKET, WORK_NOW, CONTENT_NONE, NULL,
      sessions_answer_close},
+    {"GET", "/api/v1/stats", ROUTE_TOKEN, WORK_LONG, CONTENT_NONE, "filter", stats_answer},
     {"GET", "/api/v1/status", ROUTE_TOKEN, WORK_NOW, CONTENT_NONE, NULL, health_answer_status},
 };
 

@@ -332,6 +332,17 @@ class TestMessages:
         assert api.read(f"{LIST}/{row['id']}/messages") == {"messages": [], "next": None}
 
 
+class TestStats:
+    def test_are_counted_by_host_and_status(self, api, record):
+        record(), record()
+        rows = api.read("/api/v1/stats", filter="host:127.0.0.1 status:200")["stats"]
+        assert [(row["host"], row["status"]) for row in rows] == [("127.0.0.1", 200)]
+        assert rows[0]["count"] >= 2 and rows[0]["p50_ms"] is not None
+
+    def test_a_mistake_in_the_filter_is_told(self, api):
+        assert_problem(api.ask("/api/v1/stats", filter="status:"), 400)
+
+
 class TestReading:
     def test_over_the_socket_no_token_is_needed(self, hark, record):
         row = record()
