@@ -185,7 +185,7 @@ static int search_body(struct body_search *search, const struct body_place *plac
     struct flow flow = {.owner = search, .needle = needle, .place = place};
     int code = run_flow(&flow, end);
     // As it is shown: what is not UTF-8 and names no set is Latin-1.
-    if (code != SQLITE_OK || *end > 0 || flow.has_charset || !flow.utf8.is_broken)
+    if (code != SQLITE_OK || *end > 0 || flow.has_charset || utf8_stream_is_valid(&flow.utf8))
         return code;
     struct flow again = {
         .owner = search, .needle = needle, .place = place, .charset = "ISO-8859-1"};
