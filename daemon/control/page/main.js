@@ -2,6 +2,7 @@
 // The page: puts its parts together. What is shown follows from the address (location.js); the
 // model has the rows, live.js brings new ones, list.js and detail.js draw.
 import { ask, askJson } from "./api.js";
+import { hideBanner, showBanner } from "./banner.js";
 import { copyText } from "./copy.js";
 import { Detail } from "./detail.js";
 import { setUpDivider } from "./divider.js";
@@ -16,6 +17,7 @@ import { Live } from "./live.js";
 import * as address from "./location.js";
 import { Model } from "./model.js";
 import { isMarked, setMark } from "./notes.js";
+import { nextTheme, setUpTheme } from "./theme_button.js";
 
 const OPEN_AFTER_MS = 120; // on moving through the list with the detail open
 
@@ -35,19 +37,8 @@ function remember(change, isStep) {
 
 // --- what went wrong -----------------------------------------------------------------------------
 
-function showBanner(error) {
-  const banner = byId("banner");
-  banner.hidden = false;
-  if (error?.status === 401) {
-    replace(banner, "This browser is no longer let in. Run ", h("code", {}, "hark ui"),
-      " and open the address that it prints.");
-  } else if (error?.status === 0) {
-    replace(banner, "hark does not answer. What is shown stays; the page connects again when it does. ",
-      button("Try now", () => live.retry(), { class: "button small" }));
-  } else {
-    replace(banner, `What is new does not come: ${error?.message || "the connection broke off"} `,
-      button("Try now", () => live.retry(), { class: "button small" }));
-  }
+function retry() {
+  live.retry();
 }
 
 function showLiveState(name) {
@@ -70,7 +61,7 @@ async function loadList(text) {
     if (error.name === "AbortError") return;
     if (error.status === 400) showFilterError(error);
     else if (!model.isLoaded) showListProblem(error, text);
-    else showBanner(error);
+    else showBanner(error, retry);
   }
 }
 
@@ -84,7 +75,7 @@ function showFilterError(error) {
 }
 
 function showListProblem(error, text) {
-  if (error.status === 401 || error.status === 0) showBanner(error);
+  if (error.status === 401 || error.status === 0) showBanner(error, retry);
   const empty = byId("empty");
   empty.hidden = false;
   replace(empty, problem(error, () => loadList(text)));
@@ -148,10 +139,10 @@ byId("follow").addEventListener("click", () => pause(!list.isPaused));
 // --- what is new ---------------------------------------------------------------------------------
 
 live.addEventListener("open", () => {
-  byId("banner").hidden = true;
+  hideBanner();
   showLiveState("on");
   const loading = model.isLoaded ? model.refresh() : loadList(state.filter);
-  loading.catch((error) => error.name !== "AbortError" && showBanner(error));
+  loading.catch((error) => error.name !== "AbortError" && showBanner(error, retry));
 });
 live.addEventListener("rows", ({ detail: rows }) => {
   model.take(rows);
@@ -159,7 +150,7 @@ live.addEventListener("rows", ({ detail: rows }) => {
 });
 live.addEventListener("lost", ({ detail: error }) => {
   showLiveState("off");
-  showBanner(error);
+  showBanner(error, retry);
 });
 
 // --- one exchange --------------------------------------------------------------------------------
@@ -261,26 +252,12 @@ function useFilter(text) {
   filterBar.apply(true);
 }
 
-function drawTheme() {
-  const name = document.documentElement.dataset.theme;
-  const button_ = byId("theme");
-  button_.textContent = { auto: "◐", light: "☀", dark: "☾" }[name];
-  button_.setAttribute("aria-label", `Colours: ${name}`);
-  button_.title = `Colours: ${name} (t)`;
-}
-
-function nextTheme() {
-  window.harkTheme.next();
-  drawTheme();
-}
-
 function escape() {
   if (document.activeElement === filterBar.input) byId("grid").focus();
   else if (byId("export").open) byId("export").open = false;
   else if (detail.id !== null) closeDetail();
 }
 
-byId("theme").addEventListener("click", nextTheme);
 byId("help").addEventListener("click", () => openHelp(useFilter));
 setUpExport(() => model.filter);
 setUpDivider();
@@ -328,5 +305,5 @@ askJson("status").then((daemon) => {
   delete byId("empty").dataset.filter;
   list.draw();
 }, () => { /* loading the list says it */ });
-drawTheme();
+setUpTheme();
 showState();
