@@ -60,15 +60,11 @@ static enum status run(struct invocation *invocation)
     if (export_format_parse(format, &options.format, &err) < 0)
         return invocation_fail(invocation, STATUS_USAGE, "%s", err.text);
 
-    struct filter *filter = NULL;
-    if (invocation->word_count > 0) {
-        filter =
-            filter_create((const char *const *)invocation->words, invocation->word_count, &err);
-        if (filter == NULL)
-            return invocation_fail(invocation, STATUS_USAGE, "%s", err.text);
-    }
+    struct filter *filter;
+    enum status status = invocation_filter(invocation, &filter);
     options.filter = filter;
-    enum status status = invocation_open_recording(invocation);
+    if (status == STATUS_DONE)
+        status = invocation_open_recording(invocation);
     if (status == STATUS_DONE)
         status = path != NULL && strcmp(path, "-") != 0 ? write_to_file(invocation, &options, path)
                                                         : write_to(invocation, &options);
@@ -98,7 +94,7 @@ const struct command command_export = {
             "\n"
             "Examples:\n"
             "  hark export --format har -o failures.har status:5xx\n"
-            "  hark export --format curl --include-secrets path:/v1/orders | tail -n 1 | sh\n",
+            "  hark export --format curl --include-secrets @last | sh\n",
     .options = own_options,
     .needs = NEEDS_CONFIG | NEEDS_RECORDING | TAKES_FILTER,
     .run = run,

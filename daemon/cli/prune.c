@@ -52,14 +52,10 @@ static enum status read_limits(const struct invocation *invocation,
 
 static enum status read_filter(const struct invocation *invocation, struct wish *wish)
 {
-    struct err err = {0};
-    if (invocation->word_count == 0)
-        return STATUS_DONE;
-    wish->filter =
-        filter_create((const char *const *)invocation->words, invocation->word_count, &err);
-    if (!wish->filter)
-        return invocation_fail(invocation, STATUS_USAGE, "%s", err.text);
+    enum status status = invocation_filter(invocation, &wish->filter);
     wish->options.filter = wish->filter;
+    if (!wish->filter)
+        return status;
     wish->filter_text = "";
     for (size_t i = 0; i < invocation->word_count; i++)
         wish->filter_text = arena_printf(&wish->arena, "%s%s%s", wish->filter_text,

@@ -47,7 +47,6 @@ static enum status read_ids(struct replay_wish *wish, struct invocation *invocat
 
 static enum status read_words(struct replay_wish *wish, struct invocation *invocation)
 {
-    struct err err = {0};
     size_t ids = count_ids(invocation);
     if (invocation->word_count == 0)
         return invocation_fail(invocation, STATUS_USAGE,
@@ -56,14 +55,10 @@ static enum status read_words(struct replay_wish *wish, struct invocation *invoc
         return invocation_fail(invocation, STATUS_USAGE,
                                "ids and a filter exclude each other; in a filter, an id is id:%s",
                                ids == 1 ? "12" : "12..20");
-    if (ids == 0) {
-        wish->filter =
-            filter_create((const char *const *)invocation->words, invocation->word_count, &err);
-        if (!wish->filter)
-            return invocation_fail(invocation, STATUS_USAGE, "%s", err.text);
-        wish->options.filter = wish->filter;
-    }
-    enum status status = invocation_open_recording(invocation);
+    enum status status = ids == 0 ? invocation_filter(invocation, &wish->filter) : STATUS_DONE;
+    wish->options.filter = wish->filter;
+    if (status == STATUS_DONE)
+        status = invocation_open_recording(invocation);
     return status == STATUS_DONE && ids > 0 ? read_ids(wish, invocation) : status;
 }
 

@@ -241,18 +241,12 @@ static enum status run(struct invocation *invocation)
         return invocation_fail(invocation, STATUS_USAGE, "-n wants a number, not \"%s\"", count);
     enum rows_format format;
     enum status status = rows_output_format(invocation, &format);
-    if (status != STATUS_DONE)
-        return status;
-    struct err err = {0};
     struct filter *filter = NULL;
-    if (invocation->word_count > 0) {
-        filter =
-            filter_create((const char *const *)invocation->words, invocation->word_count, &err);
-        if (!filter)
-            return invocation_fail(invocation, STATUS_USAGE, "%s", err.text);
-    }
+    if (status == STATUS_DONE)
+        status = invocation_filter(invocation, &filter);
     tail.filter = filter;
-    status = tail_rows(&tail, format);
+    if (status == STATUS_DONE)
+        status = tail_rows(&tail, format);
     filter_destroy(filter);
     return status;
 }

@@ -50,6 +50,7 @@ enum filter_test {
     TEST_BETWEEN,  // low <= number <= high
     TEST_HAS,      // the function of the field says so: of text, and of name for headers
     TEST_IS,       // the field is the condition
+    TEST_NEWEST,   // the id of the newest exchange, or of the one `low` before it
 };
 
 enum filter_node_kind {

@@ -224,11 +224,25 @@ static struct filter_node *key_session(struct filter *filter, const char *value,
     return node;
 }
 
+// "@last" is the newest exchange, "@-2" the one before it; NULL for anything else.
+static struct filter_node *add_newest(struct filter *filter, const char *value)
+{
+    int64_t count = 1;
+    bool is_number = strncmp(value, "@-", 2) == 0 && filter_parse_count(value + 2, &count) == 0;
+    if ((!is_number && strcmp(value, "@last") != 0) || count < 1)
+        return NULL;
+    struct filter_node *node = add_test(filter, FIELD_ID, TEST_NEWEST, NULL);
+    node->low = count - 1;
+    return node;
+}
+
 static struct filter_node *key_id(struct filter *filter, const char *value, struct err *err)
 {
-    struct filter_node *node = add_range(filter, FIELD_ID, value, filter_parse_count);
+    struct filter_node *node = add_newest(filter, value);
     if (node == NULL)
-        err_set(err, "bad id \"%s\"; write for example 7, 10..20 or >100", value);
+        node = add_range(filter, FIELD_ID, value, filter_parse_count);
+    if (node == NULL)
+        err_set(err, "bad id \"%s\"; write for example 7, 10..20, >100 or @last", value);
     return node;
 }
 
@@ -365,7 +379,8 @@ static const struct key {
 
 struct filter_node *filter_bare_word(struct filter *filter, const char *text)
 {
-    return add_test(filter, FIELD_URL, TEST_HAS, text);
+    struct filter_node *newest = add_newest(filter, text);
+    return newest != NULL ? newest : add_test(filter, FIELD_URL, TEST_HAS, text);
 }
 
 static void explain_unknown(const char *key, const char *value, struct err *err)

@@ -70,6 +70,7 @@ static const char *const test_sqls[] = {
     [TEST_BETWEEN] = " BETWEEN ? AND ?",
     [TEST_HAS] = "",
     [TEST_IS] = "",
+    [TEST_NEWEST] = " = (SELECT id FROM exchange ORDER BY id DESC LIMIT 1 OFFSET ?)",
 };
 
 // --- order --------------------------------------------------------------------------------------
@@ -170,9 +171,11 @@ static void narrow_by(const struct filter_node *node, struct filter_bounds *boun
     if (node->kind == NODE_AND) {
         narrow_by(node->left, bounds);
         narrow_by(node->right, bounds);
-    } else if (node->kind == NODE_TEST && node->field == FIELD_ID) {
+    } else if (node->kind != NODE_TEST || node->test != TEST_BETWEEN) {
+        return;
+    } else if (node->field == FIELD_ID) {
         narrow(node, &bounds->min_id, &bounds->max_id);
-    } else if (node->kind == NODE_TEST && node->field == FIELD_STARTED) {
+    } else if (node->field == FIELD_STARTED) {
         narrow(node, &bounds->since_us, &bounds->until_us);
     }
 }
@@ -248,6 +251,9 @@ static int bind_test(const struct filter_node *node, sqlite3_stmt *statement, in
     case TEST_BETWEEN:
         sqlite3_bind_int64(statement, next++, node->low);
         sqlite3_bind_int64(statement, next++, node->high);
+        return next;
+    case TEST_NEWEST:
+        sqlite3_bind_int64(statement, next++, node->low);
         return next;
     case TEST_HAS:
         if (node->name != NULL)

@@ -117,6 +117,11 @@ static void test_id_takes_numbers_ranges_and_comparisons(void **state)
     assert_filter(*state, "id:1 or id:4", "1 4");
     assert_filter(*state, "-id:2..3", "1 4");
     assert_filter(*state, "id:2 id:3", "");
+    assert_filter(*state, "@last", "4");
+    assert_filter(*state, "id:@-2", "3");
+    assert_filter(*state, "@-1 or @-4", "1 4");
+    assert_filter(*state, "@-5", "");
+    assert_filter(*state, "id:>2 -@last", "3");
     assert_filter(*state, "session:1..2", "1 2 3 4");
 }
 
@@ -162,10 +167,10 @@ static void test_bad_values_are_answered_with_examples(void **state)
                                             " example >1k, 0 or 10k..1M");
     assert_filter_mistake("scheme:ftp", "filter: column 1: bad scheme \"ftp\"; there are"
                                         " scheme:http and scheme:https");
-    assert_filter_mistake("id:@last", "filter: column 1: bad id \"@last\"; write for example 7,"
-                                      " 10..20 or >100");
-    assert_filter_mistake("id:..", "filter: column 1: bad id \"..\"; write for example 7, 10..20 or"
-                                   " >100");
+    assert_filter_mistake("id:@-0", "filter: column 1: bad id \"@-0\"; write for example 7,"
+                                    " 10..20, >100 or @last");
+    assert_filter_mistake("id:..", "filter: column 1: bad id \"..\"; write for example 7, 10..20,"
+                                   " >100 or @last");
     assert_filter_mistake("header:=x", "filter: column 1: \"header:=x\" lacks the name; write"
                                        " header:name or header:name=text");
     assert_filter_mistake("client:::x:y]:z", "filter: column 1: bad port in \"client:::x:y]:z\"");
