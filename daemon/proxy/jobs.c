@@ -13,6 +13,10 @@ void jobs_init(struct jobs *jobs)
 void jobs_fini(struct jobs *jobs)
 {
     assert(jobs->first == NULL);
+    pthread_mutex_lock(&jobs->mutex);
+    while (jobs->waiting > 0)
+        pthread_cond_wait(&jobs->ended, &jobs->mutex);
+    pthread_mutex_unlock(&jobs->mutex);
     pthread_cond_destroy(&jobs->ended);
     pthread_mutex_destroy(&jobs->mutex);
 }
@@ -27,6 +31,7 @@ int jobs_add(struct jobs *jobs, struct job *job, struct err *err)
             link = &(*link)->next;
         job->next = NULL;
         *link = job;
+        jobs->waiting++;
     }
     pthread_mutex_unlock(&jobs->mutex);
     return is_closed ? err_set(err, "the recording is not written to any more") : 0;
@@ -37,6 +42,8 @@ int jobs_wait(struct jobs *jobs, struct job *job, struct err *err)
     pthread_mutex_lock(&jobs->mutex);
     while (!job->is_ended)
         pthread_cond_wait(&jobs->ended, &jobs->mutex);
+    jobs->waiting--;
+    pthread_cond_broadcast(&jobs->ended);
     pthread_mutex_unlock(&jobs->mutex);
     return job->problem.is_set ? err_set(err, "%s", job->problem.text) : 0;
 }

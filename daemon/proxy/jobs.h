@@ -22,13 +22,16 @@ struct jobs {
     pthread_mutex_t mutex;
     pthread_cond_t ended;
     struct job *first; // the one that is being worked on
+    int waiting;       // threads between jobs_add() and the end of jobs_wait()
     bool is_closed;
 };
 
 void jobs_init(struct jobs *jobs);
-void jobs_fini(struct jobs *jobs); // of closed ones
+// Of closed ones. Waits until those who waited have left.
+void jobs_fini(struct jobs *jobs);
 
 // Puts it behind the others; -1 once there is no thread for it any more.
+// Whoever has added one must wait for it.
 int jobs_add(struct jobs *jobs, struct job *job, struct err *err);
 int jobs_wait(struct jobs *jobs, struct job *job, struct err *err);
 bool jobs_has_work(struct jobs *jobs);
