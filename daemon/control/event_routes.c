@@ -15,11 +15,13 @@ static void refuse_position(const char *position, struct reply *reply)
 static void join(const struct route_context *context, const struct events_wish *wish,
                  struct reply *reply)
 {
-    if (events_join(context->events, wish, reply->stream)) {
-        reply->type = "text/event-stream";
-        reply_hand_over(reply);
+    // The head goes out once it is settled where the events begin, so that a client that reads the
+    // recording when it has the head misses nothing.
+    reply->type = "text/event-stream";
+    reply_hand_over(reply);
+    if (events_join(context->events, wish, reply->stream))
         return;
-    }
+    reply_take_back(reply);
     filter_destroy(wish->filter);
     reply_problem(reply, 503, "too many listen already",
                   "Streams of events are limited to %d; close one.", EVENTS_LISTENERS_MAX);

@@ -84,7 +84,12 @@ void reply_hand_over(struct reply *reply)
 {
     reply->is_streamed = true;
     reply->is_handed_over = true;
-    stream_begin(reply->stream, NULL);
+}
+
+void reply_take_back(struct reply *reply)
+{
+    reply->is_streamed = false;
+    reply->is_handed_over = false;
 }
 
 void reply_text(struct reply *reply, const char *text)

@@ -77,9 +77,11 @@ int reply_flush(struct reply *reply);
 int reply_write_buffer(struct reply *reply, struct buffer *buffer);
 // Has the client gone? For routes that work without writing.
 bool reply_is_unwanted(struct reply *reply);
-// Begins to stream: somebody who has a reference to the stream goes on with it after the route has
-// returned.
+// The reply is made but for its content: somebody who is given a reference to the stream after this
+// begins it, and goes on after the route has returned.
 void reply_hand_over(struct reply *reply);
+// Nobody took it.
+void reply_take_back(struct reply *reply);
 
 void reply_text(struct reply *reply, const char *text);
 // A whole answer; takes the object over.

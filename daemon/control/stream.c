@@ -163,6 +163,7 @@ static void add(struct stream *stream, const void *data, size_t length)
         stream->taken = 0;
     }
     buffer_append(&stream->data, data, length);
+    stream->has_begun = true;
     wake(stream);
 }
 
@@ -216,6 +217,7 @@ uint64_t stream_sent_bytes(struct stream *stream)
 void stream_end(struct stream *stream, bool is_whole)
 {
     pthread_mutex_lock(&stream->mutex);
+    stream->has_begun = true;
     stream->has_ended = true;
     stream->is_broken = !is_whole;
     wake(stream);

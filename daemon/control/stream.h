@@ -36,7 +36,8 @@ void stream_abandon(struct stream *stream);
 
 // --- the thread that makes the answer -----------------------------------------------------------
 
-// The head of the answer is made. The first bytes of its content (may be NULL) are taken.
+// The head of the answer is made. The first bytes of its content (may be NULL) are taken. What is
+// written or ended begins by that, too.
 void stream_begin(struct stream *stream, struct buffer *content);
 // Waits for room. -1 once nobody reads any more.
 int stream_write(struct stream *stream, const void *data, size_t length);
