@@ -54,6 +54,8 @@ struct replay {
     size_t going_count;
     size_t going_capacity;
     size_t in_flight; // of them, not ended
+    int64_t begun_count;
+    int64_t told_count;
     size_t *in_flight_by_worker;
     size_t worker_count;
     int64_t looked_us;  // whether to stop, monotonic
@@ -369,6 +371,7 @@ static void begin_ahead(struct replay *replay)
         replay->going =
             mem_realloc(replay->going, replay->going_capacity * sizeof(replay->going[0]));
     }
+    request->number = replay->begun_count++;
     request->going_index = replay->going_count;
     replay->going[replay->going_count++] = request;
     request->worker_index = least_busy_worker(replay);
@@ -417,7 +420,29 @@ static void tell_written(struct replay *replay, struct replay_request *request)
                      .row = row,
                      .is_recorded = request->is_recorded,
                  });
+    replay->told_count++;
     forget(replay, request);
+}
+
+static struct replay_request *next_in_order(const struct replay *replay)
+{
+    for (size_t i = 0; i < replay->going_count; i++)
+        if (replay->going[i]->number == replay->told_count && replay->going[i]->is_written)
+            return replay->going[i];
+    return NULL;
+}
+
+// Rows of requests that went out one after the other may be written the other way round, since
+// each worker has its own say.
+static void on_row_written(struct replay *replay, struct replay_request *request)
+{
+    request->is_written = true;
+    if (concurrency(replay) > 1) {
+        tell_written(replay, request);
+        return;
+    }
+    while ((request = next_in_order(replay)) != NULL)
+        tell_written(replay, request);
 }
 
 static int handle_news(struct replay *replay, struct replay_request *request, unsigned news,
@@ -434,7 +459,7 @@ static int handle_news(struct replay *replay, struct replay_request *request, un
             replay_request_abort(request);
     }
     if (news & NEWS_WRITTEN)
-        tell_written(replay, request);
+        on_row_written(replay, request);
     return result;
 }
 

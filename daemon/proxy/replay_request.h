@@ -46,6 +46,8 @@ struct replay_request {
     bool is_last_offered;
     struct store_segment segment; // the run's
     size_t going_index;           // the run's
+    int64_t number;               // the run's: from 0, in the order in which they began
+    bool is_written;              // the run's
 
     // The worker's.
     struct exchange *exchange;
