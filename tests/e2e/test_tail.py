@@ -59,9 +59,15 @@ class Tail:
     def wait_follows(self):
         """Until it has begun; what ends from now on is told."""
         self.wait_opens("hark.db-shm")
-        where = Path(f"/proc/{self.process.pid}/wchan")
-        # "0" where the kernel does not tell.
-        wait_until(lambda: "poll" in (at := where.read_text()) or at == "0", "hark tail to wait")
+        process = Path(f"/proc/{self.process.pid}")
+
+        def waits():
+            # "0" while it runs, and where the kernel does not tell.
+            where = (process / "wchan").read_text()
+            is_asleep = "State:\tS" in (process / "status").read_text()
+            return "poll" in where or (where == "0" and is_asleep)
+
+        wait_until(waits, "hark tail to wait")
         return self
 
     def interrupt(self):
