@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// Where the server listens: its own addresses, and those of sessions.
+#include "server_state.h"
+
+void server_add_listener(struct server *server, struct listener *listener)
+{
+    pthread_mutex_lock(&server->mutex);
+    struct listener **link = &server->listeners;
+    while (*link != NULL)
+        link = &(*link)->next;
+    *link = listener;
+    pthread_mutex_unlock(&server->mutex);
+}
+
+int server_open_listeners(struct server *server, const struct config *config, struct err *err)
+{
+    for (size_t i = 0; i < config->listen.count; i++) {
+        struct address address;
+        const char *text = config->listen.items[i];
+        if (address_parse(text, &address) == 0 && !address_is_loopback(&address))
+            return err_set(err, "listen on %s: only loopback addresses are listened on", text);
+        struct listener *listener = listener_create(text, 0, err);
+        if (listener == NULL)
+            return -1;
+        server_add_listener(server, listener);
+    }
+    return 0;
+}
+
+void server_listen_everywhere(struct server *server, struct listener *listener)
+{
+    for (size_t i = 0; i < server->worker_count; i++) {
+        listener_retain(listener);
+        worker_post(server->workers[i],
+                    &(struct inbox_item){.kind = INBOX_LISTEN, .listener = listener});
+    }
+}
+
+const char *server_listen_address(struct server *server, size_t index)
+{
+    // The server's own come first, and none of them goes away before the server does.
+    pthread_mutex_lock(&server->mutex);
+    const struct listener *listener = server->listeners;
+    while (listener != NULL && index-- > 0)
+        listener = listener->next;
+    bool is_own = listener != NULL && listener->session_id == server->session_id;
+    pthread_mutex_unlock(&server->mutex);
+    return is_own ? listener->text : NULL;
+}
+
+void server_free_listeners(struct server *server)
+{
+    while (server->listeners != NULL) {
+        struct listener *next = server->listeners->next;
+        listener_release(server->listeners);
+        server->listeners = next;
+    }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// A look at the counters.
+#include "playback_recording.h"
+#include "server_state.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+static const char *const mode_names[] = {
+    [CONFIG_MODE_RECORD] = "record",
+    [CONFIG_MODE_PLAYBACK] = "playback",
+    [CONFIG_MODE_PLAYBACK_OR_RECORD] = "playback-or-record",
+    [CONFIG_MODE_OFF] = "off",
+};
+
+void server_get_status(const struct server *server, struct server_status *status)
+{
+    *status = (struct server_status){.session_id = server->session_id,
+                                     .started_us = server->started_us,
+                                     .workers = (int64_t)server->worker_count};
+    for (size_t i = 0; i < server->worker_count; i++) {
+        const struct worker *worker = server->workers[i];
+        status->connections += atomic_load(&worker->connections);
+        status->exchanges_in_flight += atomic_load(&worker->in_flight);
+        status->exchanges_total += atomic_load(&worker->exchanges_total);
+    }
+    recorder_get_status(server->recorder, status);
+    struct stat file;
+    if (stat(server->db_path, &file) == 0)
+        status->db_bytes = (int64_t)file.st_size;
+    status->mode = mode_names[atomic_load(&server->mode)];
+    if (server->playback != NULL) {
+        status->played_back = atomic_load(&server->playback->hits);
+        status->playback_misses = atomic_load(&server->playback->misses);
+    }
+    if (!server->is_recording) {
+        status->is_recording = false;
+        snprintf(status->problem, sizeof(status->problem),
+                 server->playback != NULL ? "mode is playback" : "mode is off");
+    }
+}
