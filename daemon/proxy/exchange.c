@@ -212,6 +212,7 @@ void exchange_set_route(struct exchange *exchange, const struct route *route)
                            .authority = arena_strdup(arena, route->authority),
                            .host = arena_strdup(arena, route->host),
                            .port = route->port,
+                           .protocol = route->protocol,
                            .sni = arena_strdup(arena, route->sni)};
     exchange->route = copy;
     exchange->row->sni = copy->sni;
@@ -314,7 +315,7 @@ void exchange_tunnel_begin(struct exchange *exchange, const struct route *route)
     exchange_set_route(exchange, route);
     row->kind = ROW_KIND_TUNNEL;
     row->method = "CONNECT";
-    row->request_version = "HTTP/1.1";
+    row->request_version = route->protocol;
     row->host = exchange->route->host;
     row->port = exchange->route->port;
     row->status = 200;

@@ -8,9 +8,11 @@
 #include "hark/clock.h"
 #include "hark/mem.h"
 #include "hark/raw_head.h"
+#include "hark/socks.h"
 #include "refusal.h"
 #include "route.h"
 #include "server_private.h"
+#include "socks.h"
 #include "tunnel.h"
 
 #include <errno.h>
@@ -114,6 +116,8 @@ enum verdict {
     VERDICT_WAIT,
     VERDICT_HTTP,
     VERDICT_CONNECT,
+    VERDICT_SOCKS_4,
+    VERDICT_SOCKS_5,
     VERDICT_TLS,
     VERDICT_REFUSE,
     VERDICT_CLOSED
@@ -170,6 +174,10 @@ static void judge(struct worker *worker, int fd, struct first_bytes *first)
         first->verdict = VERDICT_CLOSED;
     else if (first->bytes[0] == TLS_HANDSHAKE)
         first->verdict = VERDICT_TLS;
+    else if (first->bytes[0] == SOCKS_VERSION)
+        first->verdict = VERDICT_SOCKS_5;
+    else if (first->bytes[0] == SOCKS_VERSION_4)
+        first->verdict = VERDICT_SOCKS_4;
     else
         judge_head(first, (size_t)count, limit);
 }
@@ -185,6 +193,12 @@ static void hand_over(struct worker *worker, int fd, const struct peer *peer,
         break;
     case VERDICT_CONNECT:
         tunnel_adopt(worker, fd, peer, first->bytes, first->head_length);
+        break;
+    case VERDICT_SOCKS_4:
+        socks_refuse_version_4(worker, fd);
+        break;
+    case VERDICT_SOCKS_5:
+        socks_adopt(worker, fd, peer);
         break;
     case VERDICT_REFUSE:
         refusal_send(worker, fd, peer,

@@ -59,7 +59,7 @@ static void on_late_bytes(struct watch *watch, uint32_t events)
     }
 }
 
-static void begin_farewell(struct worker *worker, int fd)
+void refusal_close(struct worker *worker, int fd)
 {
     struct farewell *farewell = mem_calloc(1, sizeof(*farewell));
     farewell->worker = worker;
@@ -128,7 +128,7 @@ void refusal_send(struct worker *worker, int fd, const struct peer *peer,
     send_answer(exchange, fd, refusal);
     exchange_request_refused(exchange, refusal->status, refusal->code, refusal->reason);
     exchange_release(exchange);
-    begin_farewell(worker, fd);
+    refusal_close(worker, fd);
 }
 
 int64_t refusal_tick(struct worker *worker, int64_t now_us)

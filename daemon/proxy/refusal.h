@@ -22,6 +22,8 @@ struct refusal {
 // Takes over the connection and answers it.
 void refusal_send(struct worker *worker, int fd, const struct peer *peer,
                   const struct refusal *refusal);
+// Closes the connection, whose answer is written, without losing that.
+void refusal_close(struct worker *worker, int fd);
 // Closes those that have had their time. Returns when to look again, monotonic.
 int64_t refusal_tick(struct worker *worker, int64_t now_us);
 void refusal_close_all(struct worker *worker);

@@ -12,6 +12,7 @@ struct route *route_create(const struct target *target)
 {
     struct route *route = mem_calloc(1, sizeof(*route));
     route->scheme = "https";
+    route->protocol = "HTTP/1.1";
     route->authority = mem_strdup(target->authority);
     route->host = mem_strdup(target->host);
     route->port = target->port;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where the requests of a connection go, if not their targets say so: what its CONNECT asked for.
+// Where the requests of a connection go, if not their targets say so: what its CONNECT or its SOCKS
+// request asked for.
 #ifndef HARK_PROXY_ROUTE_H
 #define HARK_PROXY_ROUTE_H
 
@@ -14,6 +15,7 @@ struct route {
     char *authority;    // as CONNECT said it: "api.example.com:443"
     char *host;         // lower case, IPv6 without brackets
     int port;
+    const char *protocol;    // how it was asked for: "HTTP/1.1" or "SOCKS5"; static
     char *sni;               // what the client's TLS hello asked for; NULL: nothing, or no TLS
     const char *why_relayed; // static; NULL: nothing to explain
 };

@@ -163,16 +163,15 @@ static void on_bytes(struct watch *watch, uint32_t events)
     judge(watch->ctx, (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) != 0);
 }
 
-static void await_first_bytes(struct worker *worker, int fd, const struct peer *peer,
-                              const struct target *target)
+void tunnel_begin(struct worker *worker, int fd, const struct peer *peer, struct route *route)
 {
     struct tunnel *tunnel = mem_calloc(1, sizeof(*tunnel));
     tunnel->worker = worker;
     tunnel->peer = *peer;
-    tunnel->route = route_create(target);
+    tunnel->route = route;
     tunnel->deadline_us =
         clock_monotonic_us() +
-        (target->port == HTTPS_PORT ? worker->config->header_timeout_ms * 1000 : SILENCE_US);
+        (route->port == HTTPS_PORT ? worker->config->header_timeout_ms * 1000 : SILENCE_US);
     tunnel->watch = (struct watch){.fd = fd, .on_event = on_bytes, .ctx = tunnel};
     tunnel->next = worker->tunnels;
     if (tunnel->next != NULL)
@@ -184,15 +183,15 @@ static void await_first_bytes(struct worker *worker, int fd, const struct peer *
 }
 
 static void refuse(struct worker *worker, int fd, const struct peer *peer, const char *head,
-                   size_t head_length, int status, const char *code, const char *reason)
+                   size_t head_length, const struct tunnel_refusal *refusal)
 {
     refusal_send(worker, fd, peer,
                  &(struct refusal){.head = head,
                                    .head_length = head_length,
                                    .kind = ROW_KIND_TUNNEL,
-                                   .status = status,
-                                   .code = code,
-                                   .reason = reason});
+                                   .status = refusal->status,
+                                   .code = refusal->code,
+                                   .reason = refusal->reason});
 }
 
 // Takes the head out of the socket and answers it.
@@ -218,6 +217,22 @@ static bool is_relayed_for_sure(const struct worker *worker, const struct target
            route_host_matches(target->host, &worker->config->passthrough);
 }
 
+bool tunnel_is_refused(struct worker *worker, const struct target *target,
+                       struct tunnel_refusal *refusal)
+{
+    if (target->port == SMTP_PORT) {
+        *refusal = (struct tunnel_refusal){403, "forbidden", "port 25 is for mail between servers"};
+        return true;
+    }
+    if (!is_relayed_for_sure(worker, target))
+        return false;
+    playback_count_miss(worker->playback);
+    *refusal = (struct tunnel_refusal){
+        504, "playback-miss",
+        "the host is in passthrough, and in playback nothing is relayed; take it out"};
+    return true;
+}
+
 void tunnel_adopt(struct worker *worker, int fd, const struct peer *peer, const char *head,
                   size_t head_length)
 {
@@ -225,22 +240,19 @@ void tunnel_adopt(struct worker *worker, int fd, const struct peer *peer, const 
     struct request_head request;
     struct fields fields;
     struct target target;
+    struct tunnel_refusal refusal;
     struct err err = {0};
     raw_head_parse(head, head_length, &arena, &request, &fields, &err);
     if (target_parse(&target, &arena, "CONNECT", request.target, &err) != 0) {
-        refuse(worker, fd, peer, head, head_length, 400, "bad-request", err.text);
-    } else if (target.port == SMTP_PORT) {
-        refuse(worker, fd, peer, head, head_length, 403, "forbidden",
-               "port 25 is for mail between servers");
-    } else if (is_relayed_for_sure(worker, &target)) {
-        playback_count_miss(worker->playback);
-        refuse(worker, fd, peer, head, head_length, 504, "playback-miss",
-               "the host is in passthrough, and in playback nothing is relayed; take it out");
+        refuse(worker, fd, peer, head, head_length,
+               &(struct tunnel_refusal){400, "bad-request", err.text});
+    } else if (tunnel_is_refused(worker, &target, &refusal)) {
+        refuse(worker, fd, peer, head, head_length, &refusal);
     } else if (!answer(fd, head_length)) {
         close(fd);
         atomic_fetch_sub(&worker->connections, 1);
     } else {
-        await_first_bytes(worker, fd, peer, &target);
+        tunnel_begin(worker, fd, peer, route_create(&target));
     }
     arena_fini(&arena);
 }

@@ -13,6 +13,7 @@
 #include "refusal.h"
 #include "relay.h"
 #include "server_private.h"
+#include "socks.h"
 #include "tunnel.h"
 #include "upstream.h"
 
@@ -109,6 +110,7 @@ static void drain(struct worker *worker)
     abort_upgraded(worker);
     worker->accept_again_us = 0;
     listener_close_arrivals(worker);
+    socks_close_all(worker);
 }
 
 static void handle_item(struct worker *worker, struct inbox_item *item)
@@ -207,6 +209,7 @@ static void tick(struct worker *worker)
     }
     worker_tick_by(worker, listener_tick(worker, worker->now_us));
     worker_tick_by(worker, refusal_tick(worker, worker->now_us));
+    worker_tick_by(worker, socks_tick(worker, worker->now_us));
     worker_tick_by(worker, tunnel_tick(worker, worker->now_us));
 }
 

@@ -30,6 +30,7 @@ struct playback;
 struct store_reader;
 struct farewell;
 struct relay;
+struct socks_client;
 struct tunnel;
 struct server;
 struct worker;
@@ -98,6 +99,7 @@ struct worker {
     struct upstream *upstreams;      // all, that one among them
     struct buffer peeked;            // scratch: the first bytes of the connection being judged
     struct arrival *arrivals;        // connections whose first bytes have not come yet
+    struct socks_client *socks;      // who have not said where to yet
     struct tunnel *tunnels;          // whose first bytes have not come yet
     struct relay *relays;
     struct farewell *farewells;          // refused connections on their way out
