@@ -10,23 +10,38 @@
 
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 struct log {
     int fd;
     bool as_json;
+    bool is_journal;
     atomic_int level;
 };
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
+static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"}; // as in syslog(3)
+
+// The variable is inherited: it is about this descriptor only if the numbers are its file's.
+static bool is_journal(int fd)
+{
+    unsigned long long device, inode;
+    struct stat info;
+    const char *stream = getenv("JOURNAL_STREAM");
+    return stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+           fstat(fd, &info) == 0 && info.st_dev == device && info.st_ino == inode;
+}
 
 struct log *log_create(int fd, enum log_level level, bool as_json)
 {
     struct log *log = mem_calloc(1, sizeof(*log));
     log->fd = fd;
     log->as_json = as_json;
+    log->is_journal = is_journal(fd);
     atomic_init(&log->level, (int)level);
     return log;
 }
@@ -96,10 +111,13 @@ static void append_json(struct buffer *line, enum log_level level, const char *p
 }
 
 static void append_text(struct buffer *line, enum log_level level, const char *part,
-                        const struct buffer *message)
+                        const struct buffer *message, bool is_journal)
 {
-    append_time(line);
-    buffer_printf(line, " %-5s %s: ", level_names[level], part);
+    if (!is_journal) {
+        append_time(line);
+        buffer_printf(line, " %-5s ", level_names[level]);
+    }
+    buffer_printf(line, "%s: ", part);
     append_escaped(line, message);
     buffer_append_char(line, '\n');
 }
@@ -115,10 +133,12 @@ void log_write(struct log *log, enum log_level level, const char *part, const ch
     va_start(args, format);
     buffer_vprintf(&message, format, args);
     va_end(args);
+    if (log->is_journal)
+        buffer_append_text(&line, priorities[level]);
     if (log->as_json)
         append_json(&line, level, part, &message);
     else
-        append_text(&line, level, part, &message);
+        append_text(&line, level, part, &message, log->is_journal);
     // A log that cannot be written has nowhere to say so.
     ssize_t ignored = write(log->fd, line.data, line.length);
     (void)ignored;

@@ -3,6 +3,7 @@
 // for signals, which all other threads have blocked.
 #include "serve.h"
 
+#include "activation.h"
 #include "data_dir.h"
 #include "hark/buffer.h"
 #include "hark/clock.h"
@@ -11,6 +12,7 @@
 #include "hark/mem.h"
 #include "hark/server.h"
 #include "hark/store_reader.h"
+#include "service.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -33,6 +35,8 @@ struct daemon {
     struct log *log;
     struct server *server;
     struct control *control;
+    struct service service;
+    struct activation sockets;
     char *db_path; // absolute
     enum serve_kind kind;
 };
@@ -54,8 +58,9 @@ void serve_raise_descriptor_limit(struct log *log)
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return;
+    bool is_raised = limit.rlim_cur == limit.rlim_max;
     limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+    if (!is_raised && setrlimit(RLIMIT_NOFILE, &limit) < 0)
         log_warn(log, "serve", "raise the limit of open files: %s", strerror(errno));
     if (limit.rlim_max < DESCRIPTORS_FEWEST)
         log_warn(log, "serve", "only %lu files may be open at once; see ulimit -n",
@@ -80,6 +85,15 @@ static int check_filters(const struct config *config, struct err *err)
     return check_filter(config, "playback_filter", config->playback_filter, err);
 }
 
+// A program that is run with hark may have a service manager of its own to talk to.
+static int answer_manager(struct daemon *daemon, struct err *err)
+{
+    if (daemon->kind == SERVE_FOR_ONE_RUN)
+        return 0;
+    service_open(&daemon->service);
+    return activation_take(&daemon->sockets, daemon->invocation->config, err);
+}
+
 static int start(struct daemon *daemon, struct err *err)
 {
     struct invocation *invocation = daemon->invocation;
@@ -92,6 +106,7 @@ static int start(struct daemon *daemon, struct err *err)
         &(struct control_options){
             .data_dir = invocation->control_dir ? invocation->control_dir : invocation->data_dir,
             .ui_address = config->ui,
+            .ui_socket = daemon->sockets.ui,
             .must_record = config->mode != CONFIG_MODE_OFF && !config_is_read_only(config),
         },
         err);
@@ -103,6 +118,8 @@ static int start(struct daemon *daemon, struct err *err)
         &(struct server_options){
             .data_dir = invocation->data_dir,
             .config = config,
+            .sockets = daemon->sockets.proxies,
+            .socket_count = daemon->sockets.proxy_count,
             .db_path = invocation->db_path,
             .command = invocation->command_line,
             .log = daemon->log,
@@ -202,16 +219,20 @@ static void serve_until_signal(struct daemon *daemon)
 {
     sigset_t set = awaited_signals();
     for (;;) {
-        int signal_number = sigwaitinfo(&set, NULL);
-        if (signal_number == SIGHUP)
+        int signal_number = service_wait(&daemon->service, daemon->server, &set);
+        if (signal_number == SIGHUP) {
+            service_reloading(&daemon->service);
             reload(daemon);
-        else if (signal_number == SIGUSR1)
+            service_ready(&daemon->service, daemon->server);
+        } else if (signal_number == SIGUSR1) {
             log_info(daemon->log, "serve", "no log file is set; the log goes to stderr");
-        else if (signal_number > 0)
+        } else if (signal_number > 0) {
             break;
+        }
     }
     if (daemon->kind == SERVE_FOR_ONE_RUN)
         wait_for_sessions(daemon);
+    service_stopping(&daemon->service);
     log_info(daemon->log, "serve", "stopping");
     drain(daemon);
 }
@@ -238,13 +259,15 @@ enum status serve_run(struct invocation *invocation, enum serve_kind kind)
     // A file that may not grow further is a full disk, and no reason to die.
     signal(SIGXFSZ, SIG_IGN);
     struct daemon daemon = {.invocation = invocation, .kind = kind};
+    service_init(&daemon.service);
     daemon.log =
         log_create(STDERR_FILENO, config->log_level, config->log_format == CONFIG_LOG_FORMAT_JSON);
     struct err err = {0};
     enum status status = STATUS_DONE;
-    if (start(&daemon, &err) == 0) {
+    if (answer_manager(&daemon, &err) == 0 && start(&daemon, &err) == 0) {
         if (kind == SERVE_FOR_ALL)
             say_ready(&daemon);
+        service_ready(&daemon.service, daemon.server);
         serve_until_signal(&daemon);
     } else {
         status = invocation_fail(invocation, STATUS_FAILED, "%s", err.text);
@@ -253,6 +276,7 @@ enum status serve_run(struct invocation *invocation, enum serve_kind kind)
     control_destroy(daemon.control);
     if (daemon.server)
         server_stop(daemon.server);
+    service_close(&daemon.service);
     log_destroy(daemon.log);
     free(daemon.db_path);
     return status;

@@ -56,10 +56,15 @@ static int start_face(struct control *control, struct face *face, int *fd, bool 
     return 0;
 }
 
-static int bind_page(struct control *control, const char *ui_address, struct err *err)
+static int bind_page(struct control *control, const struct control_options *options,
+                     struct err *err)
 {
-    control->page_fd =
-        endpoint_listen_tcp(ui_address, control->address, sizeof control->address, err);
+    if (options->ui_socket > 0)
+        control->page_fd =
+            endpoint_take_tcp(options->ui_socket, control->address, sizeof control->address, err);
+    else
+        control->page_fd = endpoint_listen_tcp(options->ui_address, control->address,
+                                               sizeof control->address, err);
     if (control->page_fd < 0)
         return -1;
     control->context.address = control->address;
@@ -77,7 +82,7 @@ struct control *control_create(const struct control_options *options, struct err
     control->context.sessions = sessions_create();
     if (endpoint_listen_socket(options->data_dir, &control->socket, err) < 0 ||
         token_load(options->data_dir, &control->access.token, err) < 0 ||
-        (options->ui_address && bind_page(control, options->ui_address, err) < 0)) {
+        ((options->ui_address || options->ui_socket > 0) && bind_page(control, options, err) < 0)) {
         control_destroy(control);
         return NULL;
     }

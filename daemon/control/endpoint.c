@@ -59,6 +59,13 @@ int endpoint_listen_tcp(const char *ui_address, char *address, size_t address_si
     return fd;
 }
 
+int endpoint_take_tcp(int fd, char *address, size_t address_size, struct err *err)
+{
+    if (say_address(fd, address, address_size) < 0)
+        return err_set(err, "page: the socket that was passed: %s", strerror(errno));
+    return fd;
+}
+
 static struct sockaddr_un socket_address(int folder_fd)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

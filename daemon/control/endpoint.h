@@ -13,6 +13,9 @@
 int endpoint_listen_tcp(const char *ui_address, char *address, size_t address_size,
                         struct err *err);
 
+// The same for a listening socket that was passed to the process.
+int endpoint_take_tcp(int fd, char *address, size_t address_size, struct err *err);
+
 // A socket file in a folder. Its path goes through /proc/self/fd, since a socket address holds no
 // more than 107 bytes of path.
 struct endpoint_socket {

@@ -41,6 +41,14 @@ struct arrival {
 
 // --- sockets -----------------------------------------------------------------------------------
 
+static void learn_address(struct listener *listener)
+{
+    struct sockaddr *socket_address = (struct sockaddr *)&listener->address.storage;
+    listener->address.length = sizeof(listener->address.storage);
+    getsockname(listener->fd, socket_address, &listener->address.length);
+    address_format(socket_address, listener->text, sizeof(listener->text));
+}
+
 static int open_socket(struct listener *listener, const char *text, struct err *err)
 {
     struct sockaddr *socket_address = (struct sockaddr *)&listener->address.storage;
@@ -55,9 +63,7 @@ static int open_socket(struct listener *listener, const char *text, struct err *
             errno == EADDRINUSE ? " (another daemon? see hark status, or use --listen)" : "";
         return err_set(err, "listen on %s: %s%s", text, strerror(errno), hint);
     }
-    listener->address.length = sizeof(listener->address.storage);
-    getsockname(listener->fd, socket_address, &listener->address.length);
-    address_format(socket_address, listener->text, sizeof(listener->text));
+    learn_address(listener);
     return 0;
 }
 
@@ -76,6 +82,16 @@ struct listener *listener_create(const char *address_text, int64_t session_id, s
         return listener;
     listener_release(listener);
     return NULL;
+}
+
+struct listener *listener_create_passed(int fd)
+{
+    struct listener *listener = mem_calloc(1, sizeof(*listener));
+    atomic_init(&listener->refs, 1);
+    listener->fd = fd;
+    listener->is_passed = true;
+    learn_address(listener);
+    return listener;
 }
 
 void listener_retain(struct listener *listener)

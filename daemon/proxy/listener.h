@@ -17,12 +17,15 @@ struct listener {
     struct listener *next; // the server's list
     atomic_int refs;
     int fd;
+    bool is_passed; // a service manager's, who goes on listening when we end
     int64_t session_id;
     struct address address; // real, also where port 0 was asked for
     char text[64];
 };
 
 struct listener *listener_create(const char *address_text, int64_t session_id, struct err *err);
+// For a listening socket that was passed to the process, which is taken over.
+struct listener *listener_create_passed(int fd);
 void listener_retain(struct listener *listener);  // any thread
 void listener_release(struct listener *listener); // any thread; takes NULL
 

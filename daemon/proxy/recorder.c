@@ -45,6 +45,7 @@ struct recorder {
     atomic_bool is_failing;
     atomic_int_fast64_t stalls, commits, commit_last_us, wal_bytes;
     atomic_int_fast64_t lost_exchanges, lost_bytes;
+    atomic_int_fast64_t last_round_us; // see recorder_last_round_us()
 
     // The writer thread's own.
     int64_t unsaved_lost_exchanges, unsaved_lost_bytes;
@@ -190,6 +191,11 @@ static bool is_stopping(struct recorder *recorder)
     bool result = recorder->is_stopping;
     pthread_mutex_unlock(&recorder->mutex);
     return result;
+}
+
+static void note_round(struct recorder *recorder)
+{
+    atomic_store_explicit(&recorder->last_round_us, clock_monotonic_us(), memory_order_relaxed);
 }
 
 static bool is_job_due(struct recorder *recorder)
@@ -373,6 +379,7 @@ static void work_on_jobs(struct recorder *recorder)
 {
     if (!jobs_has_work(&recorder->jobs))
         return;
+    note_round(recorder);
     enum store_step step = jobs_step(&recorder->jobs, recorder->options.writer);
     recorder->is_job_held_up = step == STEP_BUSY;
     if (step == STEP_MORE || step == STEP_DONE)
@@ -421,6 +428,7 @@ static enum outcome write_patiently(struct recorder *recorder, const struct reco
     int64_t give_up_us = 0;
     for (;;) {
         struct err err = {0};
+        note_round(recorder);
         enum store_result result = write_transaction(recorder, batch, &err);
         if (result == STORE_OK)
             return WRITTEN;
@@ -525,6 +533,7 @@ static void *writer_main(void *arg)
     struct recorder *recorder = arg;
     struct record_list batch;
     for (;;) {
+        note_round(recorder);
         if (take_batch(recorder, &batch, idle_wait_us(recorder)))
             write_batch(recorder, &batch);
         else if (is_stopping(recorder))
@@ -586,6 +595,13 @@ void recorder_destroy(struct recorder *recorder)
     pthread_mutex_destroy(&recorder->mutex);
     free(recorder->damaged_ids);
     free(recorder);
+}
+
+int64_t recorder_last_round_us(const struct recorder *recorder)
+{
+    if (recorder->options.writer == NULL)
+        return INT64_MAX;
+    return atomic_load_explicit(&recorder->last_round_us, memory_order_relaxed);
 }
 
 void recorder_get_status(struct recorder *recorder, struct server_status *status)

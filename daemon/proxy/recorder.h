@@ -45,6 +45,9 @@ bool recorder_is_failing(const struct recorder *recorder);
 // is waited for; a full disk fails the job. While the disk refuses records, jobs go on: they may be
 // what makes room. Any thread but the writer's.
 int recorder_run_job(struct recorder *recorder, store_step_fn step, void *ctx, struct err *err);
+// When the writer thread last came round, monotonic: at least once a second while nothing is wrong,
+// also while it waits for a busy file. INT64_MAX if there is none. Any thread.
+int64_t recorder_last_round_us(const struct recorder *recorder);
 // Fills in the parts of the status that are the recorder's. Any thread.
 void recorder_get_status(struct recorder *recorder, struct server_status *status);
 

@@ -202,7 +202,7 @@ static int start_all(struct server *server, const struct server_options *options
 {
     const struct config *config = options->config;
     if (server_check_config(config, err) != 0 || check_recording(options, err) != 0 ||
-        (!options->has_no_clients && server_open_listeners(server, config, err) != 0) ||
+        (!options->has_no_clients && server_open_listeners(server, options, err) != 0) ||
         open_authority(server, options, err) != 0 || open_recording(server, options, err) != 0 ||
         open_playback(server, config, err) != 0)
         return -1;
@@ -256,7 +256,8 @@ void server_drain(struct server *server)
     // New clients are refused at once, instead of waiting for nobody.
     pthread_mutex_lock(&server->mutex);
     for (const struct listener *at = server->listeners; at != NULL; at = at->next)
-        shutdown(at->fd, SHUT_RDWR);
+        if (!at->is_passed)
+            shutdown(at->fd, SHUT_RDWR);
     pthread_mutex_unlock(&server->mutex);
 }
 

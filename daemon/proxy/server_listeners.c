@@ -12,8 +12,14 @@ void server_add_listener(struct server *server, struct listener *listener)
     pthread_mutex_unlock(&server->mutex);
 }
 
-int server_open_listeners(struct server *server, const struct config *config, struct err *err)
+int server_open_listeners(struct server *server, const struct server_options *options,
+                          struct err *err)
 {
+    const struct config *config = options->config;
+    for (size_t i = 0; i < options->socket_count; i++)
+        server_add_listener(server, listener_create_passed(options->sockets[i]));
+    if (options->socket_count > 0)
+        return 0;
     for (size_t i = 0; i < config->listen.count; i++) {
         struct address address;
         const char *text = config->listen.items[i];

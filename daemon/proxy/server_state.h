@@ -52,7 +52,8 @@ void server_add_config(struct server *server, struct config *config);
 void server_free_configs(struct server *server);
 
 // server_listeners.c: the list of listeners.
-int server_open_listeners(struct server *server, const struct config *config, struct err *err);
+int server_open_listeners(struct server *server, const struct server_options *options,
+                          struct err *err);
 void server_add_listener(struct server *server, struct listener *listener);
 // Every worker accepts there.
 void server_listen_everywhere(struct server *server, struct listener *listener);

@@ -114,8 +114,9 @@ struct worker {
 
     bool is_draining;
     bool is_stopping;
-    atomic_int connections; // client connections it has or is about to get
-    atomic_int in_flight;   // exchanges
+    atomic_int connections;          // client connections it has or is about to get
+    atomic_int in_flight;            // exchanges
+    atomic_int_fast64_t answered_us; // when it last answered server_is_alive(), monotonic
     atomic_int_fast64_t exchanges_total;
 };
 

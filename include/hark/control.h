@@ -21,6 +21,7 @@ struct control;
 struct control_options {
     const char *data_dir;   // exists; gets the socket and the token, both 0600
     const char *ui_address; // "127.0.0.1:4276", port 0 picks one; NULL: the socket alone
+    int ui_socket;          // listening, taken over, in the place of `ui_address`; 0: none
     bool must_record;       // /readyz says no while what passes is not recorded
 };
 

@@ -3,6 +3,9 @@
 //
 // CR, LF and other controls in a message are escaped, so that what a client sends can never begin
 // a line of its own. Thread: any; a line is written with one write(2).
+//
+// Where the descriptor is the journal's (JOURNAL_STREAM), a line begins with its priority, "<6>",
+// and has no time of its own: the journal keeps both.
 #ifndef HARK_LOG_H
 #define HARK_LOG_H
 

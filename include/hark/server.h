@@ -10,6 +10,7 @@
 #include "hark/store_job.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct server;
@@ -20,6 +21,8 @@ struct server_options {
     const char *db_path;
     const char *command; // the command line, for the session row
     bool has_no_clients; // it listens nowhere and needs no authority: for replays alone
+    const int *sockets;  // listening ones, taken over, in the place of config->listen
+    size_t socket_count; // 0: it binds its own
     struct log *log;     // outlives the server
 };
 
@@ -56,7 +59,12 @@ int server_run_job(struct server *server, store_step_fn step, void *ctx, struct 
 // The certificate of the authority as PEM; NULL with intercept = off. The server's.
 const char *server_authority_pem(const struct server *server);
 
-// Stops accepting; exchanges in flight go on.
+// Has each worker and the writer come round in the last `age_max_us`? Each call asks the workers,
+// so it has to be called more often than that, and the first one says no. Thread: main.
+bool server_is_alive(struct server *server, int64_t age_max_us);
+
+// Stops accepting; exchanges in flight go on. Sockets that were passed keep what waits there for
+// the next daemon.
 void server_drain(struct server *server);
 // Is nothing in flight any more? Thread: any.
 bool server_is_drained(const struct server *server);

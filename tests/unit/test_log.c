@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -285,6 +286,51 @@ static void test_lines_of_several_threads_do_not_mix(void **state)
     tear_down(&fixture);
 }
 
+// A log whose descriptor is the journal's, as far as JOURNAL_STREAM says.
+static char *logged_to_journal(bool is_same_file, bool as_json)
+{
+    struct fixture fixture;
+    struct stat info;
+    fixture.fd = memfd_create("log", MFD_CLOEXEC);
+    assert_int_equal(fstat(fixture.fd, &info), 0);
+    char stream[64];
+    snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)info.st_dev,
+             (unsigned long long)info.st_ino + (is_same_file ? 0 : 1));
+    setenv("JOURNAL_STREAM", stream, 1);
+    fixture.log = log_create(fixture.fd, LOG_LEVEL_DEBUG, as_json);
+    unsetenv("JOURNAL_STREAM");
+    log_error(fixture.log, "proxy", "it broke");
+    log_debug(fixture.log, "store", "it goes on");
+    char *lines = written(&fixture);
+    tear_down(&fixture);
+    return lines;
+}
+
+static void test_journal_gets_priorities_and_no_time(void **state)
+{
+    (void)state;
+    char *lines = logged_to_journal(true, false);
+    assert_string_equal(lines, "<3>proxy: it broke\n<7>store: it goes on\n");
+    free(lines);
+}
+
+static void test_json_in_the_journal_has_priorities_too(void **state)
+{
+    (void)state;
+    char *lines = logged_to_journal(true, true);
+    assert_int_equal(strncmp(lines, "<3>{\"time\":", strlen("<3>{\"time\":")), 0);
+    free(lines);
+}
+
+static void test_inherited_journal_stream_of_another_file_does_not_count(void **state)
+{
+    (void)state;
+    char *lines = logged_to_journal(false, false);
+    assert_non_null(strstr(lines, " error proxy: it broke\n"));
+    assert_null(strchr(lines, '<'));
+    free(lines);
+}
+
 int main(void)
 {
     setenv("TZ", "NPT-5:45", 1); // the log is in UTC wherever it is written
@@ -301,6 +347,9 @@ int main(void)
         cmocka_unit_test(test_json_message_loses_nothing),
         cmocka_unit_test(test_json_bytes_that_are_not_utf8_make_valid_json),
         cmocka_unit_test(test_lines_of_several_threads_do_not_mix),
+        cmocka_unit_test(test_journal_gets_priorities_and_no_time),
+        cmocka_unit_test(test_json_in_the_journal_has_priorities_too),
+        cmocka_unit_test(test_inherited_journal_stream_of_another_file_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

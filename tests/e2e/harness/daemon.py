@@ -82,6 +82,7 @@ class Daemon:
         env=None,
         preexec=None,
         data_dir=None,
+        close_fds=True,
     ):
         self.home = Path(home)
         self.home.mkdir(parents=True, exist_ok=True)
@@ -92,6 +93,7 @@ class Daemon:
         self.ui, self.listen = ui, listen
         self.env = dict(env or {})
         self.preexec = preexec
+        self.close_fds = close_fds
         if config is not None:
             self.config_file.write_text(config)
             self.flags += ["--config", str(self.config_file)]
@@ -126,6 +128,7 @@ class Daemon:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             preexec_fn=self.preexec,
+            close_fds=self.close_fds,
         )
         self.collector = threading.Thread(target=self._collect, daemon=True)
         self.collector.start()

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include "service.h"
+
+#include "hark/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define LOOK_US ((int64_t)2000000)
+
+void service_init(struct service *service)
+{
+    *service = (struct service){.notify.fd = -1};
+}
+
+void service_open(struct service *service)
+{
+    notify_open(&service->notify);
+}
+
+void service_close(struct service *service)
+{
+    notify_close(&service->notify);
+}
+
+static void tell_status(struct service *service, struct server *server)
+{
+    struct server_status status;
+    char text[sizeof(service->status)];
+    server_get_status(server, &status);
+    snprintf(text, sizeof(text), "%s%.150s; %lld exchanges, %lld in flight",
+             status.is_recording ? "Recording" : "Not recording: ", status.problem,
+             (long long)status.exchanges_total, (long long)status.exchanges_in_flight);
+    if (strcmp(text, service->status) == 0)
+        return;
+    memcpy(service->status, text, sizeof(text));
+    notify_send(&service->notify, "STATUS=%s\n", text);
+}
+
+void service_ready(struct service *service, struct server *server)
+{
+    if (service->notify.fd < 0)
+        return;
+    notify_send(&service->notify, "READY=1\n");
+    tell_status(service, server);
+    server_is_alive(server, 0); // to be answered by the first look
+}
+
+void service_reloading(struct service *service)
+{
+    notify_send(&service->notify, "RELOADING=1\nMONOTONIC_USEC=%lld\n",
+                (long long)clock_monotonic_us());
+}
+
+void service_stopping(struct service *service)
+{
+    notify_send(&service->notify, "STOPPING=1\nSTATUS=Stopping\n");
+}
+
+static int64_t look_us(const struct service *service)
+{
+    int64_t us = service->notify.watchdog_us / 4;
+    return us > 0 && us < LOOK_US ? us : LOOK_US;
+}
+
+int service_wait(struct service *service, struct server *server, const sigset_t *signals)
+{
+    if (service->notify.fd < 0)
+        return sigwaitinfo(signals, NULL);
+    int64_t us = look_us(service);
+    struct timespec look = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+    int signal_number;
+    while ((signal_number = sigtimedwait(signals, NULL, &look)) < 0) {
+        tell_status(service, server);
+        int64_t watchdog_us = service->notify.watchdog_us;
+        if (watchdog_us > 0 && server_is_alive(server, watchdog_us / 2))
+            notify_send(&service->notify, "WATCHDOG=1\n");
+    }
+    return signal_number;
+}

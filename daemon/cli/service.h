@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// The daemon as a service: what its manager is told, and when.
+#ifndef HARK_CLI_SERVICE_H
+#define HARK_CLI_SERVICE_H
+
+#include "hark/server.h"
+#include "notify.h"
+
+#include <signal.h>
+
+// Owner and thread: main. Without a service manager every call does nothing.
+struct service {
+    struct notify notify;
+    char status[256]; // what it was told last
+};
+
+// Of no manager, until it is opened.
+void service_init(struct service *service);
+void service_open(struct service *service);
+void service_close(struct service *service);
+
+void service_ready(struct service *service, struct server *server);
+void service_reloading(struct service *service);
+void service_stopping(struct service *service);
+
+// Waits for one of the signals. Meanwhile it tells how the server is doing, and keeps the watchdog
+// quiet for as long as the threads that carry and record the traffic go round.
+int service_wait(struct service *service, struct server *server, const sigset_t *signals);
+
+#endif
