@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const struct route routes[] = {
-    {"GET", "/", ROUTE_OPEN, WORK_NOW, CONTENT_NONE, "token filter id tab compare",
+    {"GET", "/", ROUTE_OPEN, WORK_NOW, CONTENT_NONE, "token filter view id tab compare",
      page_answer_root},
     {"GET", "/livez", ROUTE_OPEN, WORK_NOW, CONTENT_NONE, NULL, health_answer_livez},
     {"GET", "/readyz", ROUTE_OPEN, WORK_NOW, CONTENT_NONE, NULL, health_answer_readyz},

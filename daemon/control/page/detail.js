@@ -131,9 +131,14 @@ export class Detail extends EventTarget {
       h("div", { class: "detail-line actions" },
         button(marked ? "★ Marked" : "☆ Mark", () => this.tell("mark", !marked),
           { "aria-pressed": marked, title: "Keep it from being pruned (m)" }),
+        button("Send again", () => this.tell("replay"),
+          { title: "Send the request again (r)", disabled: exchange.kind !== "http" }),
         button("Copy as curl", () => this.tell("curl"), { title: "Copy as a curl command (c)" }),
         button(isBase ? "Comparing with this" : "Compare", () => this.tell("compare"),
           { "aria-pressed": isBase, title: "Compare with another one (x)" }),
+        exchange.replay_of && this.compare !== exchange.replay_of
+          && button(`Compare with #${exchange.replay_of}`, () => this.tell("compareWith", exchange.replay_of),
+            { title: "What this answer has otherwise than the one it repeats" }),
         h("span", { class: "d-sums" }, exchange.state === "pending" ? "goes on"
           : `${duration((exchange.duration_us ?? 0) / 1000)} · ${size(exchange.response_size ?? 0)}`)));
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the keys do and how to filter; and, while nothing is recorded, how to begin.
-import { button, byId, h, replace, say } from "./dom.js";
+import { button, byId, h, say } from "./dom.js";
 import { copyText } from "./copy.js";
+import { openDialog } from "./dialog.js";
 
 const keys = [
   ["/", "Filter"],
@@ -14,6 +15,8 @@ const keys = [
   ["m", "Mark"],
   ["c", "Copy as curl"],
   ["x", "Compare with another exchange"],
+  ["r", "Send again"],
+  ["s", "Statistics"],
   ["t", "Light, dark, or as the system has it"],
   ["?", "This help"],
 ];
@@ -43,12 +46,8 @@ export function openHelp(useFilter) {
     dialog.close();
     useFilter(one);
   }, { class: "code-button" }), " "]);
-  replace(dialog,
-    h("div", { class: "help-head" }, h("h2", { id: "help-title" }, "Keys and filters"),
-      button("✕", () => dialog.close(), { class: "button icon", "aria-label": "Close" })),
-    h("div", { class: "help-columns" }, list("Keys", keys, keyCaps),
-      list("Filters", filters, examples)));
-  dialog.showModal();
+  openDialog(dialog, "Keys and filters", h("div", { class: "help-columns" },
+    list("Keys", keys, keyCaps), list("Filters", filters, examples)));
 }
 
 // A command to be copied.

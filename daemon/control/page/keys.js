@@ -10,7 +10,7 @@ function isTaken(event) {
   const isButton = event.target.closest("button, a, summary, [role=tab]") !== null;
   if (isButton && (event.key === "Enter" || event.key === " ")) return true;
   const scrolls = ["ArrowDown", "ArrowUp", "PageDown", "PageUp", "Home", "End"];
-  return scrolls.includes(event.key) && event.target.closest("#detail, #export") !== null;
+  return scrolls.includes(event.key) && event.target.closest("#detail, #actions, #stats") !== null;
 }
 
 // `actions`: from a key's name to what it does.

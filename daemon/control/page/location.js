@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the page shows is in its address, so that it can be reloaded, kept and gone back to:
-// ?filter=…&id=…&tab=…&compare=…
+// ?filter=…&view=stats&id=…&tab=…&compare=…
 
-const names = ["filter", "id", "tab", "compare"];
+const names = ["filter", "view", "id", "tab", "compare"];
 
 export function read() {
   const query = new URLSearchParams(location.search);
@@ -12,6 +12,7 @@ export function read() {
   };
   return {
     filter: query.get("filter") || "",
+    view: query.get("view") === "stats" ? "stats" : null,
     id: number("id"),
     tab: query.get("tab"),
     compare: number("compare"),

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: MIT
 // The page: puts its parts together. What is shown follows from the address (location.js); the
 // model has the rows, live.js brings new ones, list.js and detail.js draw.
+import { setUpActions } from "./actions.js";
 import { ask, askJson } from "./api.js";
 import { hideBanner, showBanner } from "./banner.js";
 import { copyText } from "./copy.js";
 import { Detail } from "./detail.js";
 import { setUpDivider } from "./divider.js";
 import { button, byId, h, problem, replace, say } from "./dom.js";
-import { setUpExport } from "./export.js";
 import { FilterBar } from "./filter.js";
 import { count } from "./format.js";
 import { openHelp, setUpHelp } from "./help.js";
+import { setUpImport } from "./import.js";
 import { setUpKeys } from "./keys.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
 import * as address from "./location.js";
 import { Model } from "./model.js";
 import { isMarked, setMark } from "./notes.js";
+import { replayListed, replayOne } from "./replay.js";
+import { Stats } from "./stats.js";
 import { nextTheme, setUpTheme } from "./theme_button.js";
 
 const OPEN_AFTER_MS = 120; // on moving through the list with the detail open
@@ -26,6 +29,7 @@ const list = new List(model);
 const live = new Live();
 const filterBar = new FilterBar();
 const detail = new Detail();
+const stats = new Stats(useFilter);
 let state = address.read();
 let proxy = "http://127.0.0.1:4275";
 let openTimer = 0;
@@ -56,6 +60,7 @@ async function loadList(text) {
     remember({ filter: text });
     list.toTop();
     live.start(text);
+    if (stats.isOpen) stats.open(text);
     say(model.rows.length === 0 ? "Nothing matches" : "List loaded", false);
   } catch (error) {
     if (error.name === "AbortError") return;
@@ -214,6 +219,24 @@ function setCompare(id) {
     button("Stop", () => setCompare(null), { class: "button small" }));
 }
 
+// --- sending again -------------------------------------------------------------------------------
+
+const afterReplay = {
+  open: (id) => showDetail(id, true),
+  compare: (id, other) => {
+    setCompare(other);
+    showDetail(id, true);
+  },
+};
+
+function replay() {
+  return withExchange(async (id) => {
+    const { method, url, kind } = detail.exchange?.id === id ? detail.exchange : model.find(id);
+    if (kind !== "http") say("Tunnels and WebSockets cannot be sent again");
+    else replayOne({ id, method, url }, afterReplay);
+  });
+}
+
 list.addEventListener("open", ({ detail: { id } }) => {
   showDetail(id, true);
   byId("detail").focus({ preventScroll: true });
@@ -227,6 +250,8 @@ detail.addEventListener("close", closeDetail);
 detail.addEventListener("curl", copyCurl);
 detail.addEventListener("mark", ({ detail: isWanted }) => mark(isWanted));
 detail.addEventListener("compare", compare);
+detail.addEventListener("compareWith", ({ detail: id }) => setCompare(id));
+detail.addEventListener("replay", replay);
 detail.addEventListener("changed", () => detail.reload());
 detail.addEventListener("tab", ({ detail: tab }) => remember({ tab }));
 byId("detail").addEventListener("click", (event) => {
@@ -248,18 +273,36 @@ filterBar.addEventListener("filter", ({ detail: { text, isStep } }) => {
 });
 
 function useFilter(text) {
+  showStats(false);
   filterBar.text = text;
   filterBar.apply(true);
 }
 
+function showStats(isWanted) {
+  byId("show-stats").setAttribute("aria-pressed", isWanted);
+  document.body.classList.toggle("has-stats", isWanted);
+  if (isWanted === (state.view === "stats") && isWanted === stats.isOpen) return;
+  remember({ view: isWanted ? "stats" : null }, true);
+  if (isWanted) {
+    stats.open(model.isLoaded ? model.filter : state.filter);
+    byId("stats").focus({ preventScroll: true });
+  } else {
+    stats.close();
+    list.draw();
+  }
+}
+
 function escape() {
   if (document.activeElement === filterBar.input) byId("grid").focus();
-  else if (byId("export").open) byId("export").open = false;
+  else if (byId("actions").open) byId("actions").open = false;
   else if (detail.id !== null) closeDetail();
+  else if (stats.isOpen) showStats(false);
 }
 
 byId("help").addEventListener("click", () => openHelp(useFilter));
-setUpExport(() => model.filter);
+byId("show-stats").addEventListener("click", () => showStats(!stats.isOpen));
+setUpActions(() => model.filter, { replay: () => replayListed(model.filter, afterReplay) });
+setUpImport({ show: useFilter });
 setUpDivider();
 setUpKeys({
   "/": () => filterBar.focus(),
@@ -282,6 +325,8 @@ setUpKeys({
   m: () => mark(),
   c: copyCurl,
   x: compare,
+  r: replay,
+  s: () => showStats(!stats.isOpen),
   t: nextTheme,
 });
 
@@ -293,6 +338,7 @@ function showState() {
   list.cursor = state.id;
   setCompare(state.compare);
   showDetail(state.id, false);
+  showStats(state.view === "stats");
   if (state.filter !== model.filter || !model.isLoaded) loadList(state.filter);
 }
 
