@@ -61,8 +61,7 @@ int address_parse(const char *text, struct address *address)
     return -1;
 }
 
-// The sixteen bytes of IPv6, IPv4 mapped (RFC 4291 section 2.5.5.2); false for other families.
-static bool to_bytes(const struct address *address, uint8_t bytes[static 16])
+bool address_to_bytes(const struct address *address, uint8_t bytes[static 16])
 {
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address->storage;
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address->storage;
@@ -81,7 +80,7 @@ static bool to_bytes(const struct address *address, uint8_t bytes[static 16])
 bool address_is_loopback(const struct address *address)
 {
     uint8_t bytes[16];
-    if (!to_bytes(address, bytes))
+    if (!address_to_bytes(address, bytes))
         return false;
     bool is_mapped = memcmp(bytes, mapped_prefix, sizeof mapped_prefix) == 0;
     return (is_mapped && bytes[12] == 127) || memcmp(bytes, &in6addr_loopback, 16) == 0;
@@ -116,7 +115,7 @@ int cidr_parse(const char *text, struct cidr *cidr)
 bool cidr_has(const struct cidr *cidr, const struct address *address)
 {
     uint8_t bytes[16];
-    if (!to_bytes(address, bytes))
+    if (!address_to_bytes(address, bytes))
         return false;
     unsigned whole_bytes = cidr->bits / 8;
     unsigned rest_bits = cidr->bits % 8;

@@ -63,8 +63,11 @@ const struct config_option config_options[] = {
      RANGE(1, LONGEST_TIMEOUT_MS)},
     {"max_connections", CONFIG_TYPE_INT, FIELD(max_connections), "20000", RANGE(1, 1000000),
      .is_fixed = true},
+    {"max_connections_per_client", CONFIG_TYPE_INT, FIELD(max_connections_per_client), "0",
+     RANGE(0, 1000000)},
     {"max_header_bytes", CONFIG_TYPE_SIZE, FIELD(max_header_bytes), "28k", RANGE(4 * KIB, MIB),
      .is_fixed = true},
+    {"max_body_bytes", CONFIG_TYPE_SIZE, FIELD(max_body_bytes), "0", RANGE(0, INT64_MAX)},
     {"via", CONFIG_TYPE_BOOL, FIELD(via), "off", bool_words},
 
     {"record_bodies", CONFIG_TYPE_SIZE_OR_ALL, FIELD(record_bodies_bytes), "all",

@@ -36,6 +36,12 @@ struct control {
     struct face local;
 };
 
+static enum MHD_Result on_peer(void *ctx, const struct sockaddr *address, socklen_t length)
+{
+    struct control *control = ctx;
+    return server_admits(control->context.server, address, length) ? MHD_YES : MHD_NO;
+}
+
 // Takes over the descriptor: the face's daemon closes it.
 static int start_face(struct control *control, struct face *face, int *fd, bool is_tcp,
                       struct err *err)
@@ -45,10 +51,11 @@ static int start_face(struct control *control, struct face *face, int *fd, bool 
                           .pool = control->pool,
                           .is_tcp = is_tcp};
     face->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, call_on_request,
-        face, MHD_OPTION_NOTIFY_COMPLETED, call_on_completed, NULL, MHD_OPTION_LISTEN_SOCKET, *fd,
-        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, is_tcp ? on_peer : NULL,
+        control, call_on_request, face, MHD_OPTION_NOTIFY_COMPLETED, call_on_completed, NULL,
+        MHD_OPTION_LISTEN_SOCKET, *fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
     if (!face->daemon)
         return err_set(err, "control: start the %s: libmicrohttpd refused",
                        is_tcp ? "page" : "socket");

@@ -65,6 +65,9 @@ static void add_counters(json_t *object, const struct server_status *status)
 {
     set_integer(object, "workers", status->workers);
     set_integer(object, "connections", status->connections);
+    set_integer(object, "refused_forbidden", status->refused_forbidden);
+    set_integer(object, "refused_per_client", status->refused_per_client);
+    set_integer(object, "refused_overload", status->refused_overload);
     set_integer(object, "exchanges_in_flight", status->exchanges_in_flight);
     set_integer(object, "exchanges_total", status->exchanges_total);
     set_integer(object, "queue_bytes", status->queue_bytes);

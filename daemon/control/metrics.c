@@ -30,6 +30,17 @@ static void write_seconds(struct buffer *out, const char *name, int64_t us, cons
     buffer_printf(out, "%s %" PRId64 ".%06" PRId64 "\n", name, us / 1000000, us % 1000000);
 }
 
+static void write_refusals(struct buffer *out, const struct server_status *status)
+{
+    static const char name[] = "hark_refused_connections_total";
+    write_head(out, name, "counter", "Client connections turned away, by reason.");
+    buffer_printf(out, "%s{reason=\"allow\"} %" PRId64 "\n", name, status->refused_forbidden);
+    buffer_printf(out, "%s{reason=\"max_connections_per_client\"} %" PRId64 "\n", name,
+                  status->refused_per_client);
+    buffer_printf(out, "%s{reason=\"max_connections\"} %" PRId64 "\n", name,
+                  status->refused_overload);
+}
+
 void metrics_write(const struct server_status *status, struct buffer *out)
 {
     write_head(out, "hark_build_info", "gauge", "The version of hark; always 1.");
@@ -38,6 +49,7 @@ void metrics_write(const struct server_status *status, struct buffer *out)
                   "When the daemon started, in seconds since the Unix epoch.");
     write_gauge(out, "hark_workers", status->workers, "Worker threads.");
     write_gauge(out, "hark_connections", status->connections, "Client connections open now.");
+    write_refusals(out, status);
     write_gauge(out, "hark_exchanges_in_flight", status->exchanges_in_flight,
                 "Requests being handled now.");
     write_counter(out, "hark_exchanges_total", status->exchanges_total,

@@ -332,8 +332,8 @@ static void on_connection(void *cls, struct MHD_Connection *mhd_connection, void
                    connection->session_id);
     upstream_destroy(connection->upstream);
     route_destroy(connection->route);
+    worker_end_connection(side->worker, connection->count);
     free(connection);
-    atomic_fetch_sub(&side->worker->connections, 1);
 }
 
 __attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *format,

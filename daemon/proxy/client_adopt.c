@@ -12,6 +12,7 @@ struct adoption {
     int fd;
     struct route *route; // NULL: no CONNECT came before
     int64_t session_id;
+    struct client_count *count;
 };
 
 // Unlinks it; NULL if there is none.
@@ -32,7 +33,7 @@ static void give_up(struct client_side *side, struct adoption *adoption)
     if (adoption == NULL)
         return;
     log_warn(side->worker->log, "client", "libmicrohttpd refused a connection");
-    atomic_fetch_sub(&side->worker->connections, 1);
+    worker_end_connection(side->worker, adoption->count);
     route_destroy(adoption->route);
     free(adoption);
 }
@@ -43,7 +44,7 @@ void client_side_adopt(struct client_side *side, int fd, const struct peer *peer
     // The number is in use again.
     give_up(side, take(side, fd));
     struct adoption *adoption = mem_calloc(1, sizeof(*adoption));
-    *adoption = (struct adoption){side->adoptions, fd, route, peer->session_id};
+    *adoption = (struct adoption){side->adoptions, fd, route, peer->session_id, peer->count};
     side->adoptions = adoption;
     if (MHD_add_connection(side->daemon, fd, (const struct sockaddr *)&peer->address.storage,
                            peer->address.length) != MHD_YES)
@@ -56,6 +57,7 @@ void client_adopted(struct client_side *side, int fd, struct connection *connect
     struct adoption *adoption = take(side, fd);
     connection->route = adoption->route;
     connection->session_id = adoption->session_id;
+    connection->count = adoption->count;
     free(adoption);
 }
 

@@ -20,6 +20,7 @@ struct connection {
     struct client_handshake handshake;
     struct upstream *upstream; // its own; NULL: it uses everybody's
     int64_t session_id;
+    struct client_count *count;
     char address[INET6_ADDRSTRLEN + 10];
 };
 

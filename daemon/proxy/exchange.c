@@ -9,6 +9,7 @@
 #include "local.h"
 #include "playback.h"
 #include "replay_request.h"
+#include "request_limit.h"
 #include "routing.h"
 
 #include <assert.h>
@@ -276,7 +277,8 @@ void exchange_request_head(struct exchange *exchange)
     leg_move(exchange, &exchange->request, has_body ? LEG_BODY : LEG_DONE);
     if (!has_body)
         end_upload(exchange);
-    start_source(exchange);
+    if (request_limit_allows(exchange, exchange->request_length))
+        start_source(exchange);
 }
 
 void exchange_request_misframed(struct exchange *exchange)
@@ -339,7 +341,8 @@ void exchange_tunnel_end(struct exchange *exchange, enum row_state state, const 
 
 void exchange_request_data(struct exchange *exchange, const void *data, size_t length)
 {
-    if (exchange->request != LEG_BODY)
+    if (exchange->request != LEG_BODY ||
+        !request_limit_allows(exchange, exchange->upload.total_bytes + (int64_t)length))
         return;
     struct worker *worker = exchange->worker;
     size_t hint = exchange->request_length > 0 ? (size_t)exchange->request_length : 0;

@@ -94,6 +94,7 @@ struct exchange {
     char *interim;       // row->interim, with room to grow
     size_t interim_length;
     size_t interim_capacity;
+    bool is_too_large;  // the request's body is, and was refused
     bool is_late_abort; // the client left after the final row had gone to the recorder
 
     struct upstream *upstream;           // of its client's connection; NULL: everybody's

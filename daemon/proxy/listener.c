@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Accepting. All workers wait on the same sockets; the one that wakes passes the connection to the
-// worker with the fewest. Each connection takes a second descriptor for its origin, so accepting
-// stops while descriptors run out, and while max_connections are open.
+// worker with the fewest. Each connection takes a second descriptor for its origin, so while
+// descriptors run out, or max_connections are open, nobody is let in: for a moment clients wait in
+// the kernel's queue, longer than that they are told.
 #include "listener.h"
 
+#include "admission.h"
 #include "client.h"
 #include "hark/clock.h"
 #include "hark/mem.h"
@@ -16,6 +18,7 @@
 #include "tunnel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -122,10 +125,20 @@ static void unlink_arrival(struct arrival *arrival)
     free(arrival);
 }
 
-static void close_connection(struct worker *worker, int fd)
+static void close_connection(struct worker *worker, int fd, const struct peer *peer)
 {
     close(fd);
-    atomic_fetch_sub(&worker->connections, 1);
+    worker_end_connection(worker, peer->count);
+}
+
+static void drop_arrival(struct arrival *arrival)
+{
+    struct worker *worker = arrival->worker;
+    struct peer peer = arrival->peer;
+    int fd = arrival->watch.fd;
+    route_destroy(arrival->route);
+    unlink_arrival(arrival);
+    close_connection(worker, fd, &peer);
 }
 
 enum verdict {
@@ -211,7 +224,7 @@ static void hand_over(struct worker *worker, int fd, const struct peer *peer,
         tunnel_adopt(worker, fd, peer, first->bytes, first->head_length);
         break;
     case VERDICT_SOCKS_4:
-        socks_refuse_version_4(worker, fd);
+        socks_refuse_version_4(worker, fd, peer);
         break;
     case VERDICT_SOCKS_5:
         socks_adopt(worker, fd, peer);
@@ -228,11 +241,11 @@ static void hand_over(struct worker *worker, int fd, const struct peer *peer,
     case VERDICT_TLS:
         log_warn(worker->log, "listener",
                  "a client spoke TLS to the proxy: its proxy address must begin with http://");
-        close_connection(worker, fd);
+        close_connection(worker, fd, peer);
         break;
     case VERDICT_CLOSED:
     case VERDICT_WAIT:
-        close_connection(worker, fd);
+        close_connection(worker, fd, peer);
         break;
     }
 }
@@ -274,7 +287,7 @@ static void await_first_bytes(struct worker *worker, int fd, const struct peer *
 void listener_adopt(struct worker *worker, int fd, const struct peer *peer)
 {
     if (worker->is_draining)
-        close_connection(worker, fd);
+        close_connection(worker, fd, peer);
     else
         listener_adopt_routed(worker, fd, peer, NULL);
 }
@@ -331,30 +344,95 @@ static void place(struct worker *worker, int fd, const struct peer *peer)
         worker_post(target, &(struct inbox_item){.kind = INBOX_ADOPT, .fd = fd, .peer = *peer});
 }
 
+static const char *const overload_text =
+    "there is no room for one more connection (max_connections, ulimit -n); try again later";
+
+static void turn_away(struct worker *worker, int fd, const struct peer *peer,
+                      enum admission_verdict verdict)
+{
+    if (verdict == ADMISSION_FORBIDDEN)
+        refusal_turn_away(worker, fd, 403, "forbidden",
+                          "your address is not among those that may use this proxy (allow)");
+    else if (verdict == ADMISSION_TOO_MANY)
+        refusal_turn_away(worker, fd, 503, "too-many-connections",
+                          "your address has as many connections as max_connections_per_client");
+    else
+        refusal_turn_away(worker, fd, 503, "too-many-connections", overload_text);
+    admission_leave(worker->admission, peer->count);
+}
+
+static void admit(struct worker *worker, int fd, struct peer *peer, bool has_room)
+{
+    enum admission_verdict verdict =
+        admission_enter(worker->admission, &peer->address, &peer->count);
+    if (verdict == ADMITTED && has_room) {
+        place(worker, fd, peer);
+        return;
+    }
+    if (verdict == ADMITTED)
+        admission_count_overload(worker->admission);
+    turn_away(worker, fd, peer, verdict);
+}
+
+enum accepted {
+    ACCEPTED,
+    TURNED_AWAY, // for there is no room
+    NOT_YET,     // there is no room, or no descriptor
+    NOBODY       // is waiting
+};
+
+int listener_open_spare(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+// With no descriptor left the spare one serves to tell a client so.
+static void refuse_with_spare(struct worker *worker, int listen_fd)
+{
+    if (worker->spare_fd >= 0)
+        close(worker->spare_fd);
+    int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        admission_count_overload(worker->admission);
+        refusal_tell(fd, 503, "too-many-connections", overload_text);
+        close(fd);
+    }
+    worker->spare_fd = listener_open_spare();
+}
+
+static enum accepted accept_one(struct worker *worker, const struct listener *listener)
+{
+    enum server_room room = server_find_room(worker->server, worker->now_us);
+    if (room == ROOM_SOON)
+        return NOT_YET;
+    struct peer peer = {.address.length = sizeof(peer.address.storage),
+                        .session_id = listener->session_id};
+    int fd = accept4(listener->fd, (struct sockaddr *)&peer.address.storage, &peer.address.length,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        admit(worker, fd, &peer, room == ROOM_THERE);
+        return room == ROOM_THERE ? ACCEPTED : TURNED_AWAY;
+    }
+    if (errno == ECONNABORTED || errno == EINTR)
+        return ACCEPTED;
+    if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
+        return NOBODY;
+    refuse_with_spare(worker, listener->fd);
+    return NOT_YET;
+}
+
 static void on_connection_waiting(struct watch *watch, uint32_t events)
 {
     struct listen_watch *listening = watch->ctx;
-    struct worker *worker = listening->worker;
+    enum accepted result = ACCEPTED;
+    bool has_room = true;
     (void)events;
-    for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
-        if (!server_may_accept(worker->server)) {
-            pause_accepting(worker);
-            return;
-        }
-        struct peer peer = {.address.length = sizeof(peer.address.storage),
-                            .session_id = listening->listener->session_id};
-        int fd = accept4(watch->fd, (struct sockaddr *)&peer.address.storage, &peer.address.length,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            place(worker, fd, &peer);
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            log_warn(worker->log, "listener", "accept: %s", strerror(errno));
-            pause_accepting(worker);
-            return;
-        } else if (errno != ECONNABORTED && errno != EINTR) {
-            return;
-        }
+    for (int i = 0; i < ACCEPTS_AT_ONCE && (result == ACCEPTED || result == TURNED_AWAY); i++) {
+        result = accept_one(listening->worker, listening->listener);
+        has_room = has_room && result != TURNED_AWAY && result != NOT_YET;
     }
+    if (!has_room)
+        pause_accepting(listening->worker);
 }
 
 void listener_watch(struct worker *worker, struct listener *listener)
@@ -399,10 +477,7 @@ int64_t listener_tick(struct worker *worker, int64_t now_us)
     for (struct arrival *arrival = worker->arrivals; arrival != NULL; arrival = next) {
         next = arrival->next;
         if (now_us >= arrival->deadline_us) {
-            int fd = arrival->watch.fd;
-            route_destroy(arrival->route);
-            unlink_arrival(arrival);
-            close_connection(worker, fd);
+            drop_arrival(arrival);
         } else if (arrival->deadline_us < due_us) {
             due_us = arrival->deadline_us;
         }
@@ -416,10 +491,6 @@ int64_t listener_tick(struct worker *worker, int64_t now_us)
 
 void listener_close_arrivals(struct worker *worker)
 {
-    while (worker->arrivals != NULL) {
-        int fd = worker->arrivals->watch.fd;
-        route_destroy(worker->arrivals->route);
-        unlink_arrival(worker->arrivals);
-        close_connection(worker, fd);
-    }
+    while (worker->arrivals != NULL)
+        drop_arrival(worker->arrivals);
 }

@@ -23,6 +23,9 @@ struct listener {
     char text[64];
 };
 
+// A descriptor kept for the time when there are no more; -1 if there are none now.
+int listener_open_spare(void);
+
 struct listener *listener_create(const char *address_text, int64_t session_id, struct err *err);
 // For a listening socket that was passed to the process, which is taken over.
 struct listener *listener_create_passed(int fd);

@@ -37,6 +37,7 @@ static const struct hint hints[] = {
      "playback_ignore_query or playback_ignore_headers what does not count."},
     {"not-recording", ROW_STATE_DONE,
      "With this durability nothing is forwarded that cannot be recorded; see hark status."},
+    {"too-large", ROW_STATE_DONE, "Raise max_body_bytes if requests may be that large."},
     {"not-supported", ROW_STATE_DONE, "This version of hark does not do that."},
 };
 
@@ -85,6 +86,8 @@ const char *local_reason_phrase(int status)
         return "Forbidden";
     case 404:
         return "Not Found";
+    case 413:
+        return "Content Too Large";
     case 414:
         return "URI Too Long";
     case 431:

@@ -19,6 +19,7 @@
 #define LINGER_US      ((int64_t)2000000)
 #define DISCARD_BYTES  16384
 #define DISCARD_ROUNDS 64
+#define FAREWELLS_MAX  8
 
 // A refused connection on its way out. Owner: the worker.
 struct farewell {
@@ -26,6 +27,7 @@ struct farewell {
     struct farewell *next;
     struct worker *worker;
     struct watch watch;
+    struct client_count *count;
     int64_t deadline_us;
 };
 
@@ -40,29 +42,36 @@ static void end_farewell(struct farewell *farewell)
         farewell->next->previous = farewell->previous;
     worker_watch(worker, &farewell->watch, 0);
     close(farewell->watch.fd);
-    atomic_fetch_sub(&worker->connections, 1);
+    worker_end_connection(worker, farewell->count);
     free(farewell);
+}
+
+// False: the client has closed the connection.
+static bool discard(int fd, int rounds)
+{
+    char discarded[DISCARD_BYTES];
+    for (int i = 0; i < rounds; i++) {
+        ssize_t count = recv(fd, discarded, sizeof(discarded), MSG_DONTWAIT);
+        if (count < 0 && (errno == EAGAIN || errno == EINTR))
+            return true;
+        if (count <= 0)
+            return false;
+    }
+    return true;
 }
 
 static void on_late_bytes(struct watch *watch, uint32_t events)
 {
-    char discarded[DISCARD_BYTES];
     (void)events;
-    for (int i = 0; i < DISCARD_ROUNDS; i++) {
-        ssize_t count = recv(watch->fd, discarded, sizeof(discarded), MSG_DONTWAIT);
-        if (count < 0 && (errno == EAGAIN || errno == EINTR))
-            return;
-        if (count <= 0) {
-            end_farewell(watch->ctx);
-            return;
-        }
-    }
+    if (!discard(watch->fd, DISCARD_ROUNDS))
+        end_farewell(watch->ctx);
 }
 
-void refusal_close(struct worker *worker, int fd)
+void refusal_close(struct worker *worker, int fd, struct client_count *count)
 {
     struct farewell *farewell = mem_calloc(1, sizeof(*farewell));
     farewell->worker = worker;
+    farewell->count = count;
     farewell->deadline_us = clock_monotonic_us() + LINGER_US;
     farewell->watch = (struct watch){.fd = fd, .on_event = on_late_bytes, .ctx = farewell};
     farewell->next = worker->farewells;
@@ -96,17 +105,21 @@ static void describe(struct exchange *exchange, const struct refusal *refusal)
     row->query = target->query;
 }
 
+static void append_head(struct buffer *out, int status, const char *code, size_t length)
+{
+    buffer_printf(out,
+                  "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                  "X-Content-Type-Options: nosniff\r\n"
+                  "Hark-Error: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+                  status, local_reason_phrase(status), code, length);
+}
+
 static void send_answer(struct exchange *exchange, int fd, const struct refusal *refusal)
 {
     struct buffer page = {0};
     struct buffer answer = {0};
     local_append_error_page(exchange, refusal->code, refusal->reason, &page);
-    buffer_printf(&answer,
-                  "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                  "X-Content-Type-Options: nosniff\r\n"
-                  "Hark-Error: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
-                  refusal->status, local_reason_phrase(refusal->status), refusal->code,
-                  page.length);
+    append_head(&answer, refusal->status, refusal->code, page.length);
     bool is_head = strcmp(exchange->row->method, "HEAD") == 0;
     if (!is_head)
         buffer_append(&answer, page.data, page.length);
@@ -128,8 +141,47 @@ void refusal_send(struct worker *worker, int fd, const struct peer *peer,
     send_answer(exchange, fd, refusal);
     exchange_request_refused(exchange, refusal->status, refusal->code, refusal->reason);
     exchange_release(exchange);
-    refusal_close(worker, fd);
+    refusal_close(worker, fd, peer->count);
 }
+
+// --- without a request -------------------------------------------------------------------------
+
+void refusal_tell(int fd, int status, const char *code, const char *reason)
+{
+    struct buffer page = {0};
+    struct buffer answer = {0};
+    buffer_printf(&page, "hark: %s: %s\n", code, reason);
+    append_head(&answer, status, code, page.length);
+    buffer_append(&answer, page.data, page.length);
+    ssize_t ignored = send(fd, answer.data, answer.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)ignored;
+    buffer_fini(&page);
+    buffer_fini(&answer);
+}
+
+static int count_farewells(const struct worker *worker)
+{
+    int count = 0;
+    for (const struct farewell *at = worker->farewells; at != NULL; at = at->next)
+        count++;
+    return count;
+}
+
+// Few of them are waited for: each keeps a descriptor, of which there may be none left.
+void refusal_turn_away(struct worker *worker, int fd, int status, const char *code,
+                       const char *reason)
+{
+    refusal_tell(fd, status, code, reason);
+    if (count_farewells(worker) >= FAREWELLS_MAX) {
+        discard(fd, 1); // what has come already would make the close a reset
+        close(fd);
+        return;
+    }
+    atomic_fetch_add(&worker->connections, 1);
+    refusal_close(worker, fd, NULL);
+}
+
+// --- time --------------------------------------------------------------------------------------
 
 int64_t refusal_tick(struct worker *worker, int64_t now_us)
 {

@@ -23,7 +23,13 @@ struct refusal {
 void refusal_send(struct worker *worker, int fd, const struct peer *peer,
                   const struct refusal *refusal);
 // Closes the connection, whose answer is written, without losing that.
-void refusal_close(struct worker *worker, int fd);
+void refusal_close(struct worker *worker, int fd, struct client_count *count);
+// Takes over a connection of which nothing was read, tells the client why, and closes it. There is
+// no row, since there is no request.
+void refusal_turn_away(struct worker *worker, int fd, int status, const char *code,
+                       const char *reason);
+// Only tells it.
+void refusal_tell(int fd, int status, const char *code, const char *reason);
 // Closes those that have had their time. Returns when to look again, monotonic.
 int64_t refusal_tick(struct worker *worker, int64_t now_us);
 void refusal_close_all(struct worker *worker);

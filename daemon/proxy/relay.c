@@ -34,6 +34,7 @@ struct relay {
     struct worker *worker;
     struct exchange *exchange;
     struct route *route;
+    struct client_count *count;
     struct watch client;
     struct watch server; // fd -1 until it is connected
     struct upstream_connection *connection;
@@ -55,7 +56,7 @@ static void end_relay(struct relay *relay, enum row_state state, const char *cod
         worker_watch(worker, &relay->server, 0);
     upstream_disconnect(relay->connection);
     close(relay->client.fd);
-    atomic_fetch_sub(&worker->connections, 1);
+    worker_end_connection(worker, relay->count);
     exchange_tunnel_end(relay->exchange, state, code, text);
     exchange_release(relay->exchange);
     route_destroy(relay->route);
@@ -215,6 +216,7 @@ void relay_start(struct worker *worker, int fd, const struct peer *peer, struct 
     struct relay *relay = mem_calloc(1, sizeof(*relay));
     relay->worker = worker;
     relay->route = route;
+    relay->count = peer->count;
     relay->exchange = exchange_create(worker, client, peer->session_id);
     exchange_tunnel_begin(relay->exchange, route);
     relay->exchange->row->error_text = route->why_relayed;

@@ -3,6 +3,7 @@
 // the opposite order.
 #include "hark/server.h"
 
+#include "admission.h"
 #include "hark/authority.h"
 #include "hark/clock.h"
 #include "hark/mem.h"
@@ -22,6 +23,7 @@
 
 #define RESERVED_DESCRIPTORS 24
 #define ORIGIN_DESCRIPTORS   4096L
+#define FULL_PATIENCE_US     ((int64_t)1000000)
 
 // --- what workers ask --------------------------------------------------------------------------
 
@@ -39,12 +41,22 @@ struct worker *server_least_busy_worker(const struct server *server, struct work
     return least;
 }
 
-bool server_may_accept(const struct server *server)
+enum server_room server_find_room(struct server *server, int64_t now_us)
 {
     int connections = 0;
     for (size_t i = 0; i < server->worker_count; i++)
         connections += atomic_load(&server->workers[i]->connections);
-    return connections < server->connections_max;
+    int64_t since_us = atomic_load(&server->full_since_us);
+    if (connections < server->connections_max) {
+        if (since_us != 0)
+            atomic_store(&server->full_since_us, 0);
+        return ROOM_THERE;
+    }
+    if (since_us == 0) {
+        atomic_store(&server->full_since_us, now_us);
+        return ROOM_SOON;
+    }
+    return now_us - since_us < FULL_PATIENCE_US ? ROOM_SOON : ROOM_NONE;
 }
 
 static int connection_limit(const struct config *config, struct log *log)
@@ -191,6 +203,7 @@ static void create_workers(struct server *server, const struct config *config)
     server->workers = mem_calloc((size_t)config->workers, sizeof(server->workers[0]));
     for (int i = 0; i < config->workers; i++) {
         struct worker *worker = worker_create(server, config, server->recorder, server->log);
+        worker->admission = server->admission;
         worker->authority = server->authority;
         worker->playback = server->playback;
         snprintf(worker->via, sizeof(worker->via), "hark-%08x", random);
@@ -235,6 +248,8 @@ struct server *server_start(const struct server_options *options, struct err *er
     pthread_mutex_init(&server->mutex, NULL);
     pthread_mutex_init(&server->replays.mutex, NULL);
     server_add_config(server, options->config);
+    server->admission = admission_create(server->log);
+    admission_configure(server->admission, options->config);
     if (start_all(server, options, err) != 0) {
         server_stop(server);
         return NULL;
@@ -291,6 +306,7 @@ void server_stop(struct server *server)
     if (server->writer != NULL)
         store_writer_close(server->writer);
     server_free_listeners(server);
+    admission_destroy(server->admission);
     pthread_mutex_destroy(&server->mutex);
     pthread_mutex_destroy(&server->replays.mutex);
     server_free_configs(server);
@@ -302,4 +318,13 @@ void server_stop(struct server *server)
 const char *server_authority_pem(const struct server *server)
 {
     return server->authority == NULL ? NULL : authority_pem(server->authority);
+}
+
+bool server_admits(struct server *server, const struct sockaddr *peer, socklen_t length)
+{
+    struct address address = {.length = length};
+    if (length > sizeof(address.storage))
+        return false;
+    memcpy(&address.storage, peer, length);
+    return admission_allows(server->admission, &address);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the configuration allows, and another one while the server runs.
+#include "admission.h"
 #include "hark/mem.h"
 #include "hark/version.h"
 #include "server_state.h"
@@ -19,7 +20,6 @@ int server_check_config(const struct config *config, struct err *err)
         {config->redact_query.count > 0, "redact_query"},
         {config->keep_age_ms > 0, "keep_age"},
         {config->keep_bytes > 0, "keep_bytes"},
-        {config->allow.count > 0, "allow"},
         {config->proxy_auth != NULL, "proxy_auth"},
         {config->reverse.count > 0, "reverse"},
     };
@@ -83,5 +83,6 @@ void server_reload(struct server *server, struct config *config)
     server->mode = (int)config->mode;
     log_set_level(server->log, config->log_level);
     server_add_config(server, config);
+    admission_configure(server->admission, config);
     server_post_to_all(server, &(struct inbox_item){.kind = INBOX_CONFIG, .config = config});
 }

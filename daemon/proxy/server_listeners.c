@@ -21,13 +21,14 @@ int server_open_listeners(struct server *server, const struct server_options *op
     if (options->socket_count > 0)
         return 0;
     for (size_t i = 0; i < config->listen.count; i++) {
-        struct address address;
-        const char *text = config->listen.items[i];
-        if (address_parse(text, &address) == 0 && !address_is_loopback(&address))
-            return err_set(err, "listen on %s: only loopback addresses are listened on", text);
-        struct listener *listener = listener_create(text, 0, err);
+        struct listener *listener = listener_create(config->listen.items[i], 0, err);
         if (listener == NULL)
             return -1;
+        if (!address_is_loopback(&listener->address) && config->proxy_auth == NULL)
+            log_warn(server->log, "server",
+                     "whoever is in allow can use the proxy at %s without a password; set "
+                     "proxy_auth if that is not meant",
+                     listener->text);
         server_add_listener(server, listener);
     }
     return 0;

@@ -14,7 +14,12 @@
 // The worker with the fewest connections; `self` among equals, since that costs no message.
 struct worker *server_least_busy_worker(const struct server *server, struct worker *self);
 // Is there room for one more connection (max_connections, descriptors)?
-bool server_may_accept(const struct server *server);
+enum server_room {
+    ROOM_THERE,
+    ROOM_SOON, // perhaps: it is full since a moment ago
+    ROOM_NONE
+};
+enum server_room server_find_room(struct server *server, int64_t now_us);
 
 // What a run of replays asks. Any thread.
 struct worker *server_worker(const struct server *server, size_t index); // NULL past the last one

@@ -34,7 +34,9 @@ struct server {
     size_t worker_count;
     struct address protected[PROTECTED_MAX]; // set before traffic can know of them
     atomic_size_t protected_count;
+    struct admission *admission;
     int connections_max;
+    atomic_int_fast64_t full_since_us; // monotonic; 0: there is room
     int64_t started_us;
     int64_t session_id;
     atomic_bool is_recording; // mode is not off

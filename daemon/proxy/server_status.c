@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A look at the counters.
+#include "admission.h"
 #include "playback_recording.h"
 #include "server_state.h"
 
@@ -24,6 +25,7 @@ void server_get_status(const struct server *server, struct server_status *status
         status->exchanges_in_flight += atomic_load(&worker->in_flight);
         status->exchanges_total += atomic_load(&worker->exchanges_total);
     }
+    admission_get_status(server->admission, status);
     recorder_get_status(server->recorder, status);
     struct stat file;
     if (stat(server->db_path, &file) == 0)

@@ -56,8 +56,9 @@ static int dissolve(struct socks_client *client)
 static void drop(struct socks_client *client)
 {
     struct worker *worker = client->worker;
+    struct client_count *count = client->peer.count;
     close(dissolve(client));
-    atomic_fetch_sub(&worker->connections, 1);
+    worker_end_connection(worker, count);
 }
 
 // Into an empty socket buffer: it fits, or the client is gone, which the next read tells.
@@ -99,8 +100,9 @@ static void refuse(struct socks_client *client, const struct target *target,
                    const struct tunnel_refusal *refusal)
 {
     struct worker *worker = client->worker;
+    struct client_count *count = client->peer.count;
     record(client, target, refusal);
-    refusal_close(worker, dissolve(client));
+    refusal_close(worker, dissolve(client), count);
 }
 
 static void answer_and_refuse(struct socks_client *client, const struct target *target,
@@ -110,13 +112,13 @@ static void answer_and_refuse(struct socks_client *client, const struct target *
     refuse(client, target, refusal);
 }
 
-void socks_refuse_version_4(struct worker *worker, int fd)
+void socks_refuse_version_4(struct worker *worker, int fd, const struct peer *peer)
 {
     static const uint8_t rejected[] = {0, 0x5b, 0, 0, 0, 0, 0, 0};
     log_warn(worker->log, "socks",
              "a client spoke SOCKS 4; hark speaks SOCKS 5: its proxy must begin with socks5h://");
     send_bytes(fd, rejected, sizeof(rejected));
-    refusal_close(worker, fd);
+    refusal_close(worker, fd, peer->count);
 }
 
 // --- messages ----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@
 // Takes over a connection whose first byte is that of SOCKS 5, still in the socket.
 void socks_adopt(struct worker *worker, int fd, const struct peer *peer);
 // Refuses a client of SOCKS 4.
-void socks_refuse_version_4(struct worker *worker, int fd);
+void socks_refuse_version_4(struct worker *worker, int fd, const struct peer *peer);
 // Closes those that have not said enough for too long. Returns when to look again, monotonic.
 int64_t socks_tick(struct worker *worker, int64_t now_us);
 void socks_close_all(struct worker *worker);

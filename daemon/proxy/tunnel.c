@@ -62,10 +62,11 @@ static void drop(struct tunnel *tunnel, enum row_state state, const char *code, 
     exchange_tunnel_begin(exchange, tunnel->route);
     exchange_tunnel_end(exchange, state, code, text);
     exchange_release(exchange);
+    struct client_count *count = tunnel->peer.count;
     route_destroy(tunnel->route);
     dissolve(tunnel);
     close(fd);
-    atomic_fetch_sub(&worker->connections, 1);
+    worker_end_connection(worker, count);
 }
 
 // Bytes that are not read cannot be played back, and nothing goes out.
@@ -250,7 +251,7 @@ void tunnel_adopt(struct worker *worker, int fd, const struct peer *peer, const 
         refuse(worker, fd, peer, head, head_length, &refusal);
     } else if (!answer(fd, head_length)) {
         close(fd);
-        atomic_fetch_sub(&worker->connections, 1);
+        worker_end_connection(worker, peer->count);
     } else {
         tunnel_begin(worker, fd, peer, route_create(&target));
     }

@@ -3,6 +3,7 @@
 // exchanges and libmicrohttpd work until none has anything left to do; then wait again.
 #include "worker.h"
 
+#include "admission.h"
 #include "client_tls.h"
 #include "exchange.h"
 #include "hark/clock.h"
@@ -58,6 +59,12 @@ void worker_forget_closed(struct worker *worker, struct watch *watch)
 {
     watch->events = 0;
     forget_events(worker, watch);
+}
+
+void worker_end_connection(struct worker *worker, struct client_count *count)
+{
+    atomic_fetch_sub(&worker->connections, 1);
+    admission_leave(worker->admission, count);
 }
 
 // --- the inbox ---------------------------------------------------------------------------------
@@ -326,6 +333,7 @@ struct worker *worker_create(struct server *server, const struct config *config,
     worker->log = log;
     worker->epoll_fd = -1;
     worker->inbox_watch.fd = -1;
+    worker->spare_fd = -1;
     worker->tick_us = INT64_MAX;
     worker->batch = mem_calloc(BATCH_EVENTS, sizeof(worker->batch[0]));
     pthread_mutex_init(&worker->inbox_mutex, NULL);
@@ -337,6 +345,7 @@ static int open_loop(struct worker *worker, struct err *err)
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     int inbox_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     worker->inbox_watch = (struct watch){.fd = inbox_fd, .on_event = on_inbox, .ctx = worker};
+    worker->spare_fd = listener_open_spare();
     if (worker->epoll_fd < 0 || inbox_fd < 0)
         return err_set(err, "worker: open epoll and eventfd: %s", strerror(errno));
     worker_watch(worker, &worker->inbox_watch, EPOLLIN);
@@ -411,6 +420,8 @@ void worker_destroy(struct worker *worker)
         close(worker->epoll_fd);
     if (worker->inbox_watch.fd >= 0)
         close(worker->inbox_watch.fd);
+    if (worker->spare_fd >= 0)
+        close(worker->spare_fd);
     pthread_mutex_destroy(&worker->inbox_mutex);
     buffer_fini(&worker->peeked);
     listener_unwatch_all(worker);

@@ -25,7 +25,9 @@ struct upstream;
 struct listener;
 struct listen_watch;
 struct arrival;
+struct admission;
 struct authority;
+struct client_count;
 struct playback;
 struct store_reader;
 struct farewell;
@@ -47,6 +49,7 @@ struct watch {
 struct peer {
     struct address address;
     int64_t session_id;
+    struct client_count *count; // goes with the connection, see worker_end_connection()
 };
 
 enum inbox_kind {
@@ -92,6 +95,7 @@ struct worker {
 
     struct client_side *clients;     // plain connections
     struct client_side *tls_clients; // intercepted ones; NULL: nothing is intercepted
+    struct admission *admission;     // the server's
     struct authority *authority;     // the server's; NULL: nothing is intercepted
     struct playback *playback;       // the server's; NULL: nothing is played back
     struct store_reader *answers;    // what it reads recorded answers with
@@ -104,6 +108,7 @@ struct worker {
     struct relay *relays;
     struct farewell *farewells;          // refused connections on their way out
     struct listen_watch *listen_watches; // one for each listener
+    int spare_fd;                        // see listener_open_spare()
     int64_t accept_again_us; // when to listen again after descriptors ran out; 0: listening
 
     struct exchange *live;        // all exchanges, newest first
@@ -131,6 +136,9 @@ void worker_destroy(struct worker *worker); // takes NULL
 
 // Any thread. The item is copied.
 void worker_post(struct worker *worker, const struct inbox_item *item);
+
+// A client connection that it has had is closed. Thread: its own.
+void worker_end_connection(struct worker *worker, struct client_count *count);
 
 // Waits for `events` (0: no longer) on watch->fd.
 void worker_watch(struct worker *worker, struct watch *watch, uint32_t events);

@@ -74,7 +74,9 @@ struct config {
     int64_t idle_timeout_ms;
     int64_t header_timeout_ms;
     int max_connections;
+    int max_connections_per_client; // 0: no limit
     int64_t max_header_bytes;
+    int64_t max_body_bytes; // of a request; 0: no limit
     bool via;
 
     int64_t record_bodies_bytes; // INT64_MAX: all

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 struct server;
 
@@ -38,6 +39,8 @@ const char *server_listen_address(struct server *server, size_t index);
 
 // Gives the workers another configuration (taken over). What needs a restart is said in the log.
 void server_reload(struct server *server, struct config *config);
+// May a client with this address see the page: is it loopback, or in `allow`? Thread: any.
+bool server_admits(struct server *server, const struct sockaddr *peer, socklen_t length);
 // A page of hark's own: requests through the proxy to this address are refused (403).
 void server_protect_address(struct server *server, const char *address);
 
@@ -77,6 +80,9 @@ struct server_status {
     int64_t started_us;
     int64_t workers;
     int64_t connections;         // client connections open now
+    int64_t refused_forbidden;   // connections refused: not in `allow`
+    int64_t refused_per_client;  // max_connections_per_client
+    int64_t refused_overload;    // max_connections, or no descriptors left
     int64_t exchanges_in_flight; // requests being handled now
     int64_t exchanges_total;     // since the start
     int64_t queue_bytes;         // waiting for the writer

@@ -108,6 +108,43 @@ def test_upload_that_stops_is_an_abort_of_the_client(daemon, origin, client):
     assert (row["state"], row["status"]) == ("client-abort", None), dict(row)
 
 
+POST = b"POST {url}/x HTTP/1.1\r\nHost: {host}\r\n"
+
+
+@pytest.mark.parametrize("expects", [b"", b"Expect: 100-continue\r\n"])
+def test_body_that_says_it_is_too_large_is_refused_at_once(daemon, origin, client, expects):
+    hark, server = daemon(settings=["max_body_bytes=1000"]), origin()
+    head = fill(POST + b"Content-Length: 1001\r\n" + expects + b"\r\n", server)
+    peer = client(hark)
+    response = peer.ask(head)
+    assert (response.status, response.get("hark-error")) == (413, "too-large")
+    assert b"max_body_bytes" in response.body
+    row = hark.row_of(peer)
+    assert (row["status"], row["error"], row["request_size"]) == (413, "too-large", 0)
+    assert not server.requests
+
+
+def test_chunked_body_that_grows_too_large_is_cut(daemon, origin, client):
+    hark, server = daemon(settings=["max_body_bytes=1000"]), origin()
+    peer = client(hark)
+    peer.send(fill(POST + b"Transfer-Encoding: chunked\r\n\r\n", server))
+    peer.send(b"384\r\n" + bytes(900) + b"\r\n")
+    response = peer.ask(b"384\r\n" + bytes(900) + b"\r\n")
+    assert (response.status, response.get("hark-error")) == (413, "too-large")
+    row = hark.row_of(peer)
+    assert (row["status"], row["error"], row["body_truncated"]) == (413, "too-large", 1)
+    assert len(hark.body(row["id"], "request")) == row["request_size"] <= 1000
+
+
+def test_body_as_large_as_it_may_be_goes_through(daemon, origin, client):
+    hark, server = daemon(settings=["max_body_bytes=1000"]), origin()
+    peer = client(hark)
+    head = fill(POST + b"Content-Length: 1000\r\n\r\n", server)
+    assert peer.ask(head + bytes(1000)).status == 200
+    chunked = fill(POST + b"Transfer-Encoding: chunked\r\n\r\n", server)
+    assert peer.ask(chunked + b"3E8\r\n" + bytes(1000) + b"\r\n0\r\n\r\n").status == 200
+
+
 def flood(begin, line):
     """A handler that sends the line without end."""
 

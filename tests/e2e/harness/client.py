@@ -21,8 +21,8 @@ def _own_address():
 
 
 class RawClient:
-    def __init__(self, port, seconds=10, receive_buffer=None):
-        self.address = _own_address()
+    def __init__(self, port, seconds=10, receive_buffer=None, source=None):
+        self.address = source or _own_address()
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
