@@ -360,6 +360,17 @@ const char *config_key_at(size_t index)
     return index < config_option_count ? config_options[index].key : NULL;
 }
 
+const char *config_word_at(const char *key, size_t index)
+{
+    const struct config_option *option = find_option(key);
+    if (option == NULL || option->words == NULL)
+        return NULL;
+    size_t count = 0;
+    while (option->words[count] != NULL)
+        count++;
+    return index < count ? option->words[index] : NULL;
+}
+
 char *config_data_dir(const char *flag, char *const *environment, struct err *err)
 {
     const char *own = get_env(environment, "HARK_DATA_DIR");

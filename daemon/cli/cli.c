@@ -4,6 +4,7 @@
 #include "hark/cli.h"
 
 #include "command.h"
+#include "complete.h"
 #include "hark/buffer.h"
 #include "hark/mem.h"
 #include "hark/suggest.h"
@@ -283,6 +284,10 @@ static enum status fail_unknown_command(const char *name)
 
 static enum status run_help(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "--complete") == 0) {
+        complete_print((size_t)argc - 2, argv + 2);
+        return finish_output(STATUS_DONE);
+    }
     const struct command *command = argc > 1 ? command_find(argv[1]) : NULL;
     if (argc > 1 && !command)
         return fail_unknown_command(argv[1]);

@@ -375,6 +375,16 @@ static const struct key {
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
 
+const char *filter_key_at(size_t index)
+{
+    return index < KEY_COUNT ? keys[index].name : NULL;
+}
+
+const char *filter_kind_at(size_t index)
+{
+    return index < KIND_COUNT ? kinds[index].name : NULL;
+}
+
 // --- words --------------------------------------------------------------------------------------
 
 struct filter_node *filter_bare_word(struct filter *filter, const char *text)

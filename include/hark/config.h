@@ -135,6 +135,9 @@ const char *config_first_fixed_change(const struct config *old, const struct con
 
 // The keys, for help and tests: NULL from `index` = their number on.
 const char *config_key_at(size_t index);
+// The words that the value of `key` may be: NULL from `index` = their number on, and for a key
+// whose value is something else.
+const char *config_word_at(const char *key, size_t index);
 
 // An item of `upstream_client_cert`, HOST[:PORT]:FILE; it points into the item.
 struct config_client_cert {
