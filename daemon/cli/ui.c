@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define WAY_IN_NAME "open-page.html" // in the data folder
+
 // The token without its line end; NULL with err. The caller frees it.
 static char *read_token(const char *data_dir, struct err *err)
 {
@@ -39,12 +41,9 @@ static bool has_display(void)
 
 // Some browsers stay in the foreground of what starts them, so nobody waits for it, and it gets a
 // session of its own: Ctrl-C in this terminal is not for it.
-static void open_in_browser(const char *url)
+static void start_opener(const char *opener, const char *path)
 {
-    char *opener = program_find("xdg-open");
-    if (!opener)
-        return;
-    char *const argv[] = {opener, (char *)url, NULL};
+    char *const argv[] = {(char *)opener, (char *)path, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_init(&actions);
@@ -57,7 +56,36 @@ static void open_in_browser(const char *url)
     posix_spawn(&pid, opener, &actions, &attributes, argv, environ);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
+}
+
+// Everybody on the machine can read the arguments of a program, so the browser gets the address in
+// a file that is as private as the token's own. The port and the token need no escaping.
+static int write_way_in(const char *path, const char *url, struct err *err)
+{
+    struct buffer page = {0};
+    buffer_printf(&page,
+                  "<!doctype html>\n<meta charset=\"utf-8\">\n<title>hark</title>\n"
+                  "<meta name=\"referrer\" content=\"no-referrer\">\n"
+                  "<meta http-equiv=\"refresh\" content=\"0; url=%s\">\n"
+                  "<p><a href=\"%s\">hark's page</a></p>\n",
+                  url, url);
+    int rc = file_replace(path, &page, 0600, err);
+    buffer_fini(&page);
+    return rc;
+}
+
+static int open_in_browser(const char *data_dir, const char *url, struct err *err)
+{
+    char *opener = program_find("xdg-open");
+    char *path = mem_printf("%s/" WAY_IN_NAME, data_dir);
+    int rc = 0;
+    if (opener != NULL)
+        rc = write_way_in(path, url, err);
+    if (opener != NULL && rc == 0)
+        start_opener(opener, path);
+    free(path);
     free(opener);
+    return rc;
 }
 
 // --- the command ---------------------------------------------------------------------------------
@@ -68,14 +96,15 @@ static enum status show_page(const struct invocation *invocation, const char *pa
     char *token = read_token(invocation->data_dir, &err);
     if (!token)
         return invocation_fail(invocation, STATUS_FAILED, "%s", err.text);
+    enum status status = STATUS_DONE;
     char *url = mem_printf("%s/?token=%s", page, token);
     printf("%s\n", url);
     if (!invocation_has(invocation, "print") && terminal_of(STDOUT_FILENO).is_terminal &&
-        has_display())
-        open_in_browser(url);
+        has_display() && open_in_browser(invocation->data_dir, url, &err) != 0)
+        status = invocation_fail(invocation, STATUS_FAILED, "%s", err.text);
     free(url);
     free(token);
-    return STATUS_DONE;
+    return status;
 }
 
 static enum status run(struct invocation *invocation)

@@ -11,6 +11,13 @@
 
 #define NAMES_MAX 16
 
+// What a browser says about the page that asks (Fetch Metadata): programs send nothing.
+static bool is_from_elsewhere(const struct request *request)
+{
+    const char *site = request_header(request, "Sec-Fetch-Site");
+    return site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0;
+}
+
 // --- the token -----------------------------------------------------------------------------------
 
 static bool has_token(const struct access *access, const struct request *request)
@@ -33,9 +40,20 @@ static void refuse_without_token(const struct access *access, struct reply *repl
                   access->data_dir);
 }
 
+// Who came from a file (`hark ui` opens one) would be redirected without the cookie, as one who
+// comes from another site; a page of ours leads on with it.
+static void lead_on(struct reply *reply)
+{
+    static const char page[] = "<!doctype html>\n<title>hark</title>\n"
+                               "<meta http-equiv=\"refresh\" content=\"0; url=/\">\n"
+                               "<p><a href=\"/\">hark's page</a></p>\n";
+    reply_set_fixed(reply, "text/html; charset=utf-8", page, sizeof(page) - 1);
+}
+
 // The page's address with the token, as `hark ui` gives it: the browser keeps the token as a cookie
 // and goes on to an address that may be seen.
-static void log_in(const struct access *access, const char *given, struct reply *reply)
+static void log_in(const struct access *access, const struct request *request, const char *given,
+                   struct reply *reply)
 {
     if (!token_is_same(&access->token, given, strlen(given))) {
         refuse_without_token(access, reply);
@@ -44,18 +62,15 @@ static void log_in(const struct access *access, const char *given, struct reply 
     const char *cookie = arena_printf(
         &reply->arena, TOKEN_COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict", access->token.text);
     reply_add_header(reply, "Set-Cookie", cookie);
-    reply_add_header(reply, "Location", "/");
-    reply->status = 303;
+    if (is_from_elsewhere(request)) {
+        lead_on(reply);
+    } else {
+        reply_add_header(reply, "Location", "/");
+        reply->status = 303;
+    }
 }
 
 // --- where it comes from -------------------------------------------------------------------------
-
-// What a browser says about the page that asks (Fetch Metadata): programs send nothing.
-static bool is_from_elsewhere(const struct request *request)
-{
-    const char *site = request_header(request, "Sec-Fetch-Site");
-    return site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0;
-}
 
 static bool is_changing(const struct request *request)
 {
@@ -189,7 +204,7 @@ const struct route *access_find_route(const struct access *access, bool is_tcp, 
     }
     const char *given = request_parameter(request, "token");
     if (is_tcp && given && strcmp(path, "/") == 0) {
-        log_in(access, given, reply);
+        log_in(access, request, given, reply);
         return NULL;
     }
     bool is_reached = (!is_tcp || is_let_in(access, route, request, reply)) &&

@@ -16,6 +16,7 @@ import pytest
 from harness.api import Api
 from harness.browser import Browser, find_chromium
 from harness.origin import replies
+from harness.terminal import on_terminal
 from harness.wait import wait_until
 
 DAEMON = {"ui": "127.0.0.1:0"}
@@ -187,6 +188,19 @@ def test_twenty_thousand_rows_are_scrolled_with_few_elements(recorder, open_page
     page.wait_text(ROWS, "/row/20000")
     shown = page.js("[...document.querySelectorAll('.rows .row')].map(r => Number(r.dataset.id))")
     assert sorted(shown) == list(range(20000 - len(shown) + 1, 20001)), "a page is missing"
+
+
+def test_file_that_hark_ui_opens_leads_to_the_page(recorder, browser, origin, client, tmp_path):
+    fetch(client, recorder, origin(response(b"x")), "/found")
+    opener = tmp_path / "xdg-open"
+    opener.write_text("#!/bin/sh\n")
+    opener.chmod(0o755)
+    on_terminal("ui", "--data-dir", recorder.data_dir, home=recorder.home,
+                env={"DISPLAY": ":9", "PATH": f"{tmp_path}:/usr/bin:/bin"})
+    page = browser.open(f"file://{recorder.data_dir}/open-page.html")
+    page.wait_text(ROWS, "/found")
+    assert page.js("location.href") == recorder.page_url + "/"
+    page.close()
 
 
 # --- the filter ----------------------------------------------------------------------------------

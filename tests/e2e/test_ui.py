@@ -4,6 +4,7 @@
 import gzip
 import re
 import stat
+from pathlib import Path
 
 import pytest
 from harness import wait_until
@@ -27,10 +28,10 @@ def test_ui_prints_the_address_with_the_token(hark, api):
     assert hark.cli("ui", "--print").stdout == done.stdout
 
 
-def test_ui_on_a_terminal_with_a_display_opens_the_address(hark, tmp_path):
+def test_ui_on_a_terminal_with_a_display_opens_the_address(hark, api, tmp_path):
     opened = tmp_path / "opened"
     opener = tmp_path / "xdg-open"
-    opener.write_text(f'#!/bin/sh\necho "$1" >{opened}.new && mv {opened}.new {opened}\n')
+    opener.write_text(f'#!/bin/sh\nprintf %s "$*" >{opened}.new && mv {opened}.new {opened}\n')
     opener.chmod(opener.stat().st_mode | stat.S_IXUSR)
     path = f"{tmp_path}:/usr/bin:/bin"
 
@@ -40,9 +41,12 @@ def test_ui_on_a_terminal_with_a_display_opens_the_address(hark, tmp_path):
 
     shown, _ = on_terminal("ui", "--data-dir", hark.data_dir, home=hark.home,
                            env={"DISPLAY": ":9", "PATH": path})
-    address = wait_until(lambda: opened.exists() and opened.read_text(), "xdg-open")
-    assert shown == address
-    assert "/?token=" in address
+    argument = wait_until(lambda: opened.exists() and opened.read_text(), "xdg-open")
+    assert api.token in shown and "/?token=" in shown
+    assert api.token not in argument, "everybody can read it in the list of processes"
+    way_in = Path(argument)
+    assert stat.S_IMODE(way_in.stat().st_mode) == 0o600
+    assert f'url={shown.strip()}"' in way_in.read_text()
 
 
 def test_ui_says_that_there_is_no_daemon(tmp_path):
@@ -75,6 +79,15 @@ def test_the_address_with_the_token_lets_a_browser_in(hark, api):
     policy = page.get("Content-Security-Policy")
     assert "default-src 'none'" in policy and "script-src 'self'" in policy
     assert "unsafe" not in policy and "frame-ancestors 'none'" in policy
+
+
+def test_whoever_comes_from_a_file_is_led_on_with_the_cookie(api):
+    headers = {**HTML, "Sec-Fetch-Site": "cross-site"}
+    answer = api.ask(f"/?token={api.token}", token=False, headers=headers)
+    assert answer.status == 200
+    assert api.token in answer.get("Set-Cookie")
+    assert 'content="0; url=/"' in answer.text
+    assert_problem(api.ask("/?token=" + "0" * 64, token=False, headers=headers), 401)
 
 
 def test_a_browser_without_the_token_is_told_what_to_do(api):
