@@ -3,7 +3,10 @@
 
 #include "daemon_client.h"
 #include "file.h"
+#include "hark/redact.h"
 #include "hark/version.h"
+
+#include <stdlib.h>
 
 enum status recording_find_daemon(const struct invocation *invocation, bool *is_there)
 {
@@ -25,12 +28,13 @@ enum status recording_find_daemon(const struct invocation *invocation, bool *is_
 
 struct store_writer *recording_open_writer(const struct invocation *invocation, struct log *log)
 {
-    const struct store_writer_options options = {.path = invocation->db_path,
-                                                 .version = HARK_VERSION,
-                                                 .command = invocation->command_line,
-                                                 .log = log};
+    const struct redaction rules = redaction_of(invocation->config, NULL);
+    char *command = redact_command(&rules, invocation->command_line);
+    const struct store_writer_options options = {
+        .path = invocation->db_path, .version = HARK_VERSION, .command = command, .log = log};
     struct err err = {0};
     struct store_writer *writer = store_writer_open(&options, &err);
+    free(command);
     if (!writer)
         invocation_fail(invocation, STATUS_FAILED, "%s", err.text);
     return writer;

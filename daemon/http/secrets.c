@@ -3,6 +3,9 @@
 // lower case without "-" and "_", so that X-Api-Key, x_api_key and apiKey are one.
 #include "hark/secrets.h"
 
+#include "hark/redact.h"
+#include "secret_parts.h"
+
 #include <ctype.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -92,12 +95,17 @@ static bool is_secret_field(const char *name)
 
 // --- texts --------------------------------------------------------------------------------------
 
-// A value; what is empty or masked already stays.
+// A value. What is empty stays, and so does what gives no access: a mask, or the mark with which it
+// was recorded.
 static bool mask_value(const char *value, size_t length, struct buffer *out)
 {
     bool is_masked = length == strlen(SECRET_MASK) && memcmp(value, SECRET_MASK, length) == 0;
-    buffer_append_text(out, length == 0 ? "" : SECRET_MASK);
-    return length > 0 && !is_masked;
+    if (length == 0 || is_masked || redact_is_mark(value, length)) {
+        buffer_append(out, value, length);
+        return false;
+    }
+    buffer_append_text(out, SECRET_MASK);
+    return true;
 }
 
 // "name=value", cut off from what follows it.
@@ -164,46 +172,10 @@ bool secrets_mask_url(const char *url, struct buffer *out)
     return has_secret;
 }
 
-// "Bearer abc": the scheme stays. A value of one word has none.
-static bool mask_credentials(const char *value, struct buffer *out)
+static void mask_part(void *ctx, const char *text, size_t length, struct buffer *out)
 {
-    size_t scheme_length = strcspn(value, " \t");
-    size_t gap = strspn(value + scheme_length, " \t");
-    if (value[scheme_length] == '\0' || value[scheme_length + gap] == '\0')
-        return mask_value(value, strlen(value), out);
-    buffer_append(out, value, scheme_length + gap);
-    return mask_value(value + scheme_length + gap, strlen(value + scheme_length + gap), out);
-}
-
-// "name=value" up to `length`; a value without a name is masked as well.
-static bool mask_cookie(const char *pair, size_t length, struct buffer *out)
-{
-    const char *equals = memchr(pair, '=', length);
-    size_t kept = equals != NULL ? (size_t)(equals - pair) + 1 : 0;
-    buffer_append(out, pair, kept);
-    return mask_value(pair + kept, length - kept, out);
-}
-
-static bool mask_cookies(const char *value, struct buffer *out)
-{
-    bool has_secret = false;
-    while (*value != '\0') {
-        size_t gap = strspn(value, "; \t");
-        buffer_append(out, value, gap);
-        value += gap;
-        size_t length = strcspn(value, ";");
-        has_secret |= mask_cookie(value, length, out);
-        value += length;
-    }
-    return has_secret;
-}
-
-static bool mask_set_cookie(const char *value, struct buffer *out)
-{
-    size_t length = strcspn(value, ";");
-    bool has_secret = mask_cookie(value, length, out);
-    buffer_append_text(out, value + length);
-    return has_secret;
+    bool *has_secret = ctx;
+    *has_secret |= mask_value(text, length, out);
 }
 
 static bool is_named(const char *name, const char *const *names, size_t count)
@@ -216,18 +188,16 @@ static bool is_named(const char *name, const char *const *names, size_t count)
 
 bool secrets_mask_field(const char *name, const char *value, struct buffer *out)
 {
-    static const char *const credentials[] = {"Authorization", "Proxy-Authorization"};
+    static const char *const credentials[] = {"Authorization", "Proxy-Authorization", "Cookie",
+                                              "Set-Cookie"};
     static const char *const urls[] = {"Referer", "Location", "Content-Location"};
-    if (is_named(name, credentials, COUNT_OF(credentials)))
-        return mask_credentials(value, out);
-    if (strcasecmp(name, "Cookie") == 0)
-        return mask_cookies(value, out);
-    if (strcasecmp(name, "Set-Cookie") == 0)
-        return mask_set_cookie(value, out);
+    bool has_secret = false;
+    if (is_named(name, credentials, COUNT_OF(credentials)) || is_secret_field(name)) {
+        secret_parts_of_field(name, value, mask_part, &has_secret, out);
+        return has_secret;
+    }
     if (is_named(name, urls, COUNT_OF(urls)))
         return secrets_mask_url(value, out);
-    if (is_secret_field(name))
-        return mask_value(value, strlen(value), out);
     buffer_append_text(out, value);
     return false;
 }

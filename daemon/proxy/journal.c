@@ -6,6 +6,7 @@
 #include "exchange.h"
 
 #include "hark/clock.h"
+#include "redacting.h"
 
 #include <assert.h>
 
@@ -32,10 +33,19 @@ static struct record *held_record(struct exchange *exchange)
     return journal->held;
 }
 
+static struct exchange_row *copy_for_recording(const struct exchange *exchange)
+{
+    const struct redaction rules = redacting_rules(exchange);
+    struct exchange_row *row = row_clone(exchange->row);
+    if (!redaction_is_off(&rules))
+        redact_row(&rules, row);
+    return row;
+}
+
 static void push_copy_of_row(struct exchange *exchange)
 {
     struct record *record = held_record(exchange);
-    record->row = row_clone(exchange->row);
+    record->row = copy_for_recording(exchange);
     record->is_update = exchange->journal.is_begun;
     exchange->journal.is_begun = true;
     push_held(exchange);
@@ -139,6 +149,16 @@ static void on_written(struct record *record)
     worker_post(exchange->worker, &(struct inbox_item){.kind = INBOX_WRITTEN, .record = record});
 }
 
+static struct exchange_row *give_up_row(struct exchange *exchange)
+{
+    struct exchange_row *row = exchange->row;
+    const struct redaction rules = redacting_rules(exchange);
+    if (!redaction_is_off(&rules))
+        redact_row(&rules, row);
+    exchange->row = NULL;
+    return row;
+}
+
 void journal_finish(struct exchange *exchange)
 {
     struct journal *journal = &exchange->journal;
@@ -149,14 +169,15 @@ void journal_finish(struct exchange *exchange)
     }
     struct record *record = held_record(exchange);
     journal->held = NULL;
-    record->row = exchange->row;
     record->is_update = journal->is_begun;
     record->is_final = true;
     journal->is_begun = true;
     if (!exchange_waits_for_commit(exchange)) {
-        exchange->row = NULL;
+        record->row = give_up_row(exchange);
         journal->final = FINAL_COMMITTED;
     } else {
+        // What is redacted is still to be delivered as it is.
+        record->row = redacting_is_off(exchange) ? exchange->row : copy_for_recording(exchange);
         record->on_written = on_written;
         record->waiter = exchange;
         journal->final = FINAL_WAITING;
@@ -166,8 +187,8 @@ void journal_finish(struct exchange *exchange)
 
 void journal_written(struct exchange *exchange, struct record *record)
 {
-    assert(record->row == exchange->row);
-    record->row = NULL;
+    if (record->row == exchange->row)
+        record->row = NULL;
     exchange->journal.final = record->is_lost ? FINAL_LOST : FINAL_COMMITTED;
     record_destroy(record);
 }

@@ -3,6 +3,7 @@
 #include "local.h"
 
 #include "hark/authority.h"
+#include "redacting.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -115,9 +116,7 @@ void local_append_error_page(const struct exchange *exchange, const char *code, 
     const struct exchange_row *row = exchange->row;
     const struct hint *hint = find_hint(code);
     struct buffer url = {0};
-    row_append_url(row, &url);
-    if (url.length == 0)
-        buffer_append_text(&url, row->path); // "*", or what is no target at all
+    redacting_append_url(exchange, &url);
     buffer_printf(page, "hark: %s: %s\n\n%s %s\n", code, text, row->method, url.data);
     if (hint != NULL)
         buffer_printf(page, "%s\n", hint->try_this);
@@ -198,18 +197,28 @@ static bool is_secret(const struct field *field)
            field_is_named(field, "Proxy-Authorization");
 }
 
+// What comes back is recorded as a body, and so has to be redacted here.
+static void append_field(const struct redaction *rules, const struct field *field,
+                         struct buffer *out)
+{
+    buffer_printf(out, "%s: ", field->name);
+    redact_field(rules, field->name, field->value, out);
+    buffer_append_text(out, "\r\n");
+}
+
 void local_answer_trace(struct exchange *exchange)
 {
     const struct exchange_row *row = exchange->row;
+    const struct redaction rules = redacting_rules(exchange);
     struct response_head head = new_head(exchange, 200, "message/http");
     struct buffer content = {0};
     struct buffer url = {0};
-    row_append_url(row, &url);
+    redacting_append_url(exchange, &url);
     buffer_printf(&content, "%s %s %s\r\n", row->method, url.data, row->request_version);
     for (size_t i = 0; i < row->request_headers.count; i++) {
         const struct field *field = &row->request_headers.items[i];
         if (!is_secret(field))
-            buffer_printf(&content, "%s: %s\r\n", field->name, field->value);
+            append_field(&rules, field, &content);
     }
     buffer_append_text(&content, "\r\n");
     answer(exchange, &head, &content);

@@ -13,6 +13,7 @@
 #include "playback_miss.h"
 #include "playback_recording.h"
 #include "playback_websocket.h"
+#include "redacting.h"
 #include "upstream.h"
 
 #include <assert.h>
@@ -98,7 +99,7 @@ static void refuse(struct player *player)
     const char *reason = arena_strdup(&exchange->row->arena, text.data);
     buffer_fini(&text);
     struct buffer url = {0};
-    row_append_url(exchange->row, &url);
+    redacting_append_url(exchange, &url);
     log_warn(exchange->worker->log, "playback", "miss: %s %s: %s", exchange->row->method, url.data,
              reason);
     buffer_fini(&url);

@@ -121,6 +121,8 @@ static int open_recording(struct server *server, const struct server_options *op
         server->next_session_id = 2;
         return 0;
     }
+    const struct redaction rules = redaction_of(config, server->redact_key);
+    char *command = redact_command(&rules, options->command);
     struct buffer settings = {0};
     buffer_printf(&settings, "{\"durability\":\"%s\",\"mode\":\"%s\"}",
                   config_text(config, "durability"), config_text(config, "mode"));
@@ -128,12 +130,13 @@ static int open_recording(struct server *server, const struct server_options *op
         .path = options->db_path,
         .sync_every_commit = config->durability == CONFIG_DURABILITY_FULL,
         .version = HARK_VERSION,
-        .command = options->command,
+        .command = command,
         .settings = settings.data,
         .log = options->log,
     };
     server->writer = store_writer_open(&writer_options, err);
     buffer_fini(&settings);
+    free(command);
     if (server->writer == NULL)
         return -1;
     server->session_id = store_writer_session_id(server->writer);
@@ -206,6 +209,7 @@ static void create_workers(struct server *server, const struct config *config)
         worker->admission = server->admission;
         worker->authority = server->authority;
         worker->playback = server->playback;
+        worker->redact_key = server->redact_key;
         snprintf(worker->via, sizeof(worker->via), "hark-%08x", random);
         server->workers[server->worker_count++] = worker;
     }
@@ -214,7 +218,8 @@ static void create_workers(struct server *server, const struct config *config)
 static int start_all(struct server *server, const struct server_options *options, struct err *err)
 {
     const struct config *config = options->config;
-    if (server_check_config(config, err) != 0 || check_recording(options, err) != 0 ||
+    if (server_check_config(config, err) != 0 ||
+        server_prepare_redaction(server, config, err) != 0 || check_recording(options, err) != 0 ||
         (!options->has_no_clients && server_open_listeners(server, options, err) != 0) ||
         open_authority(server, options, err) != 0 || open_recording(server, options, err) != 0 ||
         open_playback(server, config, err) != 0)
@@ -244,6 +249,7 @@ struct server *server_start(const struct server_options *options, struct err *er
     struct server *server = mem_calloc(1, sizeof(*server));
     server->log = options->log;
     server->db_path = mem_strdup(options->db_path);
+    server->data_dir = mem_strdup(options->data_dir);
     server->started_us = clock_wall_us();
     pthread_mutex_init(&server->mutex, NULL);
     pthread_mutex_init(&server->replays.mutex, NULL);
@@ -312,6 +318,7 @@ void server_stop(struct server *server)
     server_free_configs(server);
     free(server->workers);
     free(server->db_path);
+    free(server->data_dir);
     free(server);
 }
 

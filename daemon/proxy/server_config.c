@@ -3,6 +3,7 @@
 #include "admission.h"
 #include "hark/mem.h"
 #include "hark/version.h"
+#include "redact_key.h"
 #include "server_state.h"
 #include "upstream.h"
 
@@ -16,8 +17,6 @@ int server_check_config(const struct config *config, struct err *err)
     } unsupported[] = {
         {config->upstream_http != CONFIG_UPSTREAM_HTTP_1_1, "upstream_http"},
         {config->ignore != NULL, "ignore"},
-        {config->redact_headers.count > 0, "redact_headers"},
-        {config->redact_query.count > 0, "redact_query"},
         {config->keep_age_ms > 0, "keep_age"},
         {config->keep_bytes > 0, "keep_bytes"},
         {config->proxy_auth != NULL, "proxy_auth"},
@@ -42,6 +41,20 @@ void server_add_config(struct server *server, struct config *config)
     generation->older = server->configs;
     generation->config = config;
     server->configs = generation;
+    atomic_store(&server->config, config);
+}
+
+int server_prepare_redaction(struct server *server, const struct config *config, struct err *err)
+{
+    const struct redaction rules = redaction_of(config, NULL);
+    if (server->has_redact_key || redaction_is_off(&rules))
+        return 0;
+    // What is only read stays as it is; the marks in messages need a key nevertheless.
+    int rc = config_is_read_only(config)
+                 ? redact_key_make(server->redact_key, err)
+                 : redact_key_load(server->data_dir, server->redact_key, err);
+    server->has_redact_key = rc == 0;
+    return rc;
 }
 
 void server_free_configs(struct server *server)
@@ -69,7 +82,8 @@ void server_reload(struct server *server, struct config *config)
 {
     struct err err = {0};
     const struct config *old = server->configs->config;
-    if (server_check_config(config, &err) != 0) {
+    if (server_check_config(config, &err) != 0 ||
+        server_prepare_redaction(server, config, &err) != 0) {
         log_error(server->log, "server", "reload: %s; the old configuration stays", err.text);
         config_destroy(config);
         return;

@@ -5,7 +5,7 @@
 
 #include "hark/mem.h"
 #include "recorder.h"
-#include "server_private.h"
+#include "server_state.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -70,6 +70,8 @@ static void on_written(struct record *record)
 
 static struct record *record_of(struct server_import *import, struct whole_exchange *exchange)
 {
+    const struct server *server = import->server;
+    const struct redaction rules = redaction_of(atomic_load(&server->config), server->redact_key);
     int64_t id = recorder_next_id(import->recorder);
     struct record *record = record_create(id);
     record->row = exchange->row;
@@ -77,6 +79,8 @@ static struct record *record_of(struct server_import *import, struct whole_excha
     record->row->id = id;
     record->row->session_id = import->session_id;
     record->row->source = ROW_SOURCE_IMPORT;
+    if (!redaction_is_off(&rules))
+        redact_row(&rules, record->row);
     for (size_t i = 0; i < exchange->segment_count; i++) {
         const struct whole_segment *segment = &exchange->segments[i];
         record_add_segment(record, segment->chunk, segment->side, segment->seq);

@@ -5,6 +5,7 @@
 #define HARK_PROXY_SERVER_STATE_H
 
 #include "hark/address.h"
+#include "hark/redact.h"
 #include "listener.h"
 #include "server_private.h"
 
@@ -23,7 +24,11 @@ struct server {
     struct log *log;
     struct config_generation *configs; // the current one first; thread: main
     char *db_path;
-    struct store_writer *writer; // NULL: the recording stays as it is
+    char *data_dir;
+    _Atomic(const struct config *) config;      // the current one; any thread
+    unsigned char redact_key[REDACT_KEY_BYTES]; // set before a configuration that needs it
+    bool has_redact_key;                        // thread: main
+    struct store_writer *writer;                // NULL: the recording stays as it is
     struct recorder *recorder;
     struct playback *playback;   // NULL: the mode is none of playback's
     struct authority *authority; // NULL: nothing is intercepted
@@ -52,6 +57,8 @@ void server_post_to_all(struct server *server, const struct inbox_item *item);
 bool server_records(const struct config *config);
 void server_add_config(struct server *server, struct config *config);
 void server_free_configs(struct server *server);
+// Sees to it that there is a key if the configuration redacts.
+int server_prepare_redaction(struct server *server, const struct config *config, struct err *err);
 
 // server_listeners.c: the list of listeners.
 int server_open_listeners(struct server *server, const struct server_options *options,

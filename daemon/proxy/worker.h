@@ -98,6 +98,7 @@ struct worker {
     struct admission *admission;     // the server's
     struct authority *authority;     // the server's; NULL: nothing is intercepted
     struct playback *playback;       // the server's; NULL: nothing is played back
+    const unsigned char *redact_key; // the server's
     struct store_reader *answers;    // what it reads recorded answers with
     struct upstream *upstream;       // everybody's
     struct upstream *upstreams;      // all, that one among them

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#include "redact_names.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static bool is_same(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+bool redact_name_fits(const char *pattern, const char *name, size_t length)
+{
+    const char *star = NULL; // the last one; what follows it is tried from `again` on
+    size_t again = 0;
+    size_t at = 0;
+    while (at < length) {
+        if (*pattern == '*') {
+            star = pattern++;
+            again = at;
+        } else if (*pattern != '\0' && is_same(*pattern, name[at])) {
+            pattern++;
+            at++;
+        } else if (star != NULL) {
+            pattern = star + 1;
+            at = ++again;
+        } else {
+            return false;
+        }
+    }
+    return pattern[strspn(pattern, "*")] == '\0';
+}
+
+bool redact_names_have(const struct config_list *names, const char *name, size_t length)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (redact_name_fits(names->items[i], name, length))
+            return true;
+    return names->count > 0 && length > REDACT_NAME_MAX_BYTES;
+}
+
+bool redact_names_have_parameter(const struct config_list *names, const char *name, size_t length)
+{
+    if (redact_names_have(names, name, length))
+        return true;
+    const char *open = length > 0 && name[length - 1] == ']' ? memrchr(name, '[', length) : NULL;
+    return open != NULL &&
+           redact_names_have(names, open + 1, length - (size_t)(open + 1 - name) - 1);
+}

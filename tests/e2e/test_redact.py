@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: MIT
+"""Redaction: what the configuration names passes through and never reaches the disk."""
+
+import json
+import re
+import sqlite3
+import stat
+import subprocess
+
+import pytest
+from harness import RawClient, wait_until
+from harness.daemon import clean_environment, fields_of, run_hark
+from harness.origin import OK, reply_and_close
+
+MARK = re.compile(r"^redacted:[0-9a-f]{16}$")
+HEADERS = "redact_headers=Authorization Cookie Set-Cookie X-*-Token Proxy-Authorization"
+QUERY = "redact_query=token api_key"
+
+
+def files_of(hark):
+    return [p for p in hark.home.rglob("*") if p.is_file() and not p.is_symlink()]
+
+
+def assert_nowhere(hark, *secrets, but=()):
+    """No secret is in any file below the daemon's home, nor in what it has said."""
+    for path in files_of(hark):
+        content = b"" if path in but else path.read_bytes()
+        for secret in secrets:
+            assert secret.encode() not in content, f"{secret} in {path}"
+    for secret in secrets:
+        assert secret not in hark.stderr, secret
+
+
+def ask(hark, client, request):
+    peer = client(hark)
+    peer.send(request)
+    return peer.response()
+
+
+@pytest.fixture
+def redacting(daemon):
+    def start(*settings, **options):
+        return daemon(settings=[HEADERS, QUERY, "log_level=debug", *settings], **options)
+
+    return start
+
+
+class TestHeads:
+    def test_named_fields_and_parameters_are_forwarded_and_not_recorded(
+        self, redacting, origin, client
+    ):
+        answer = (
+            b"HTTP/1.1 103 Early Hints\r\nSet-Cookie: early=secret-a\r\n\r\n"
+            b"HTTP/1.1 302 Found\r\nLocation: /next?api_key=secret-b&x=1\r\n"
+            b"Set-Cookie: sid=secret-c; Path=/; HttpOnly\r\nTransfer-Encoding: chunked\r\n"
+            b"Trailer: X-Auth-Token\r\n\r\n2\r\nok\r\n0\r\nX-Auth-Token: secret-d\r\n\r\n"
+        )
+        hark, server = redacting(), origin(answer)
+        request = (
+            f"POST {server.url}/a?token=secret-e&b=2 HTTP/1.1\r\nHost: {server.host}\r\n"
+            "Authorization: Bearer secret-f\r\nCookie: one=secret-g; two=secret-h\r\n"
+            "Referer: http://a.example/?x=1&token=secret-i\r\nTransfer-Encoding: chunked\r\n\r\n"
+            "2\r\nhi\r\n0\r\nX-My-Token: secret-j\r\n\r\n"
+        ).encode()
+        response = ask(hark, client, request)
+        # The wire has what was sent.
+        assert response.head.get("location") == "/next?api_key=secret-b&x=1"
+        assert response.head.get("set-cookie") == "sid=secret-c; Path=/; HttpOnly"
+        seen = server.requests[0]
+        assert seen.target.endswith("/a?token=secret-e&b=2")
+        assert seen.get("authorization") == "Bearer secret-f"
+        # The recording has marks in its place.
+        row = hark.wait_rows("path = '/a'")[0]
+        sent, got = dict(fields_of(row, "request_headers")), dict(fields_of(row, "response_headers"))
+        assert re.fullmatch(r"token=redacted:[0-9a-f]{16}&b=2", row["query"])
+        assert MARK.match(sent["Authorization"].removeprefix("Bearer "))
+        assert re.fullmatch(r"one=redacted:\w{16}; two=redacted:\w{16}", sent["Cookie"])
+        assert re.fullmatch(r"http://a.example/\?x=1&token=redacted:\w{16}", sent["Referer"])
+        assert re.fullmatch(r"/next\?api_key=redacted:\w{16}&x=1", got["Location"])
+        assert re.fullmatch(r"sid=redacted:\w{16}; Path=/; HttpOnly", got["Set-Cookie"])
+        assert "redacted:" in row["interim"] and "redacted:" in row["request_trailers"]
+        assert_nowhere(hark, "secret-")
+        hark.stop()
+        assert_nowhere(hark, "secret-")
+
+    def test_equal_values_are_equal_marks_over_restarts(self, redacting, origin, client):
+        hark, server = redacting(), origin(OK)
+        for value in ("secret-a", "secret-b", "secret-a"):
+            ask(hark, client, GET_WITH.format(server=server, value=value).encode())
+        hark.stop()
+        hark.start()
+        ask(hark, client, GET_WITH.format(server=server, value="secret-a").encode())
+        rows = hark.wait_rows("path = '/'", count=4)
+        a, b, c, d = (dict(fields_of(row, "request_headers"))["Authorization"] for row in rows)
+        assert a == c == d != b
+        key = hark.data_dir / "redact-key"
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600 and key.stat().st_size == 32
+
+    @pytest.mark.parametrize("durability", ["relaxed", "commit", "full"])
+    def test_the_client_gets_the_answer_as_it_was(self, redacting, origin, client, durability):
+        answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=secret-a\r\nContent-Length: 2\r\n\r\nok"
+        hark, server = redacting(f"durability={durability}"), origin(answer)
+        response = ask(hark, client, GET_WITH.format(server=server, value="secret-b").encode())
+        assert response.head.get("set-cookie") == "a=secret-a"
+        row = hark.wait_rows("status = 200")[0]
+        assert "redacted:" in row["response_headers"]
+        assert_nowhere(hark, "secret-")
+
+    def test_a_pending_row_has_marks_and_outlives_kill_9(self, redacting, origin, client):
+        def handle(conn):
+            conn.read_request()
+            conn.send(
+                b"HTTP/1.1 200 OK\r\nSet-Cookie: a=secret-a\r\nContent-Length: 100\r\n\r\nbegin"
+            )
+            conn.wait_peer_closes(30)
+
+        hark, server = redacting(), origin(handle)
+        peer = client(hark)
+        peer.send(GET_WITH.format(server=server, value="secret-b").encode())
+        wait_until(
+            lambda: hark.value("SELECT count(*) FROM exchange WHERE status = 200"), "a pending row"
+        )
+        assert_nowhere(hark, "secret-")
+        hark.kill()
+        assert_nowhere(hark, "secret-")
+        assert "redacted:" in hark.sql("SELECT request_headers FROM exchange")[0][0]
+
+    def test_nothing_is_told_by_an_error(self, redacting, client):
+        hark = redacting()
+        request = (
+            "GET http://127.0.0.1:1/?token=secret-a HTTP/1.1\r\nHost: 127.0.0.1:1\r\n"
+            "Cookie: a=secret-b\r\n\r\n"
+        )
+        response = ask(hark, client, request.encode())
+        assert response.status == 502 and b"token=redacted" in response.body
+        hark.wait_rows("error = 'connect'")
+        assert_nowhere(hark, "secret-")
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            "ftp://a.example/?token=secret-a",
+            "http://me:secret-a@a.example/?token=secret-b",
+            "nothing?token=secret-a",
+        ],
+    )
+    def test_targets_that_are_refused(self, redacting, client, target):
+        hark = redacting()
+        request = f"GET {target} HTTP/1.1\r\nHost: a.example\r\nCookie: x=secret-c\r\n\r\n"
+        assert ask(hark, client, request.encode()).status == 400
+        hark.wait_rows("error = 'bad-request'")
+        assert_nowhere(hark, "secret-")
+
+    def test_a_tunnel_with_a_user_name_in_its_target(self, redacting, client):
+        hark = redacting()
+        request = (
+            "CONNECT me:secret-a@a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n"
+            "Proxy-Authorization: Basic secret-b\r\n\r\n"
+        )
+        assert ask(hark, client, request.encode()).status == 400
+        hark.wait_rows("error = 'bad-request'")
+        assert_nowhere(hark, "secret-")
+
+    def test_trace_answered_by_hark(self, redacting, client, origin):
+        hark, server = redacting(), origin(OK)
+        request = (
+            f"TRACE {server.url}/?token=secret-a HTTP/1.1\r\nHost: {server.host}\r\n"
+            "Max-Forwards: 0\r\nX-My-Token: secret-b\r\n\r\n"
+        )
+        assert ask(hark, client, request.encode()).status == 200
+        hark.wait_rows("method = 'TRACE'")
+        assert_nowhere(hark, "secret-")
+
+    def test_of_a_command_no_arguments_are_kept(self, redacting, origin, tmp_path):
+        hark, server = redacting(), origin(OK)
+        done = hark.cli(
+            "run", "--", "curl", "-sf", "-H", "X-My-Token: secret-a", f"{server.url}/?token=secret-b"
+        )
+        assert done.returncode == 0, done.stderr
+        assert server.requests[0].get("x-my-token") == "secret-a"
+        hark.wait_rows("status = 200")
+        assert_nowhere(hark, "secret-")
+
+    def test_imported_rows(self, redacting, origin, client, daemon, tmp_path):
+        other, server = daemon(home=tmp_path / "other"), origin(OK)
+        request = GET_WITH.format(server=server, value="secret-a").replace("/ HTTP", "/?token=secret-b HTTP")
+        ask(other, client, request.encode())
+        other.wait_rows("status = 200")
+        exported = tmp_path / "exported.jsonl"
+        other.cli("export", "--format", "jsonl", "--include-secrets", "-o", exported)
+        assert "secret-a" in exported.read_text()
+        hark = redacting()
+        assert hark.cli("import", exported).returncode == 0
+        row = hark.wait_rows("source = 'import'")[0]
+        assert "redacted:" in row["query"]
+        assert_nowhere(hark, "secret-")
+
+    def test_nothing_changes_where_nothing_is_named(self, daemon, origin, client):
+        hark, server = daemon(), origin(OK)
+        ask(hark, client, GET_WITH.format(server=server, value="open-a").encode())
+        row = hark.wait_rows("status = 200")[0]
+        assert dict(fields_of(row, "request_headers"))["Authorization"] == "Bearer open-a"
+        assert not (hark.data_dir / "redact-key").exists()
+
+
+GET_WITH = (
+    "GET {server.url}/ HTTP/1.1\r\nHost: {server.host}\r\nAuthorization: Bearer {value}\r\n\r\n"
+)
+
+
+class TestKey:
+    @pytest.mark.parametrize(
+        "spoil, said",
+        [
+            (lambda key: key.write_bytes(b"short"), "no key of 32 bytes"),
+            (lambda key: key.chmod(0o644), "others can read the key"),
+        ],
+        ids=["short", "readable"],
+    )
+    def test_a_key_that_is_none_stops_the_start(self, redacting, spoil, said):
+        hark = redacting()
+        hark.stop()
+        spoil(hark.data_dir / "redact-key")
+        done = run_hark(
+            "serve", "--data-dir", hark.data_dir, "--set", HEADERS, "--listen", "127.0.0.1:0",
+            "--ui", "off", home=hark.home,
+        )
+        assert done.returncode == 1 and said in done.stderr
