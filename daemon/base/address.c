@@ -125,6 +125,13 @@ bool cidr_has(const struct cidr *cidr, const struct address *address)
            ((bytes[whole_bytes] ^ cidr->prefix[whole_bytes]) >> (8 - rest_bits)) == 0;
 }
 
+int address_port(const struct address *address)
+{
+    if (address->storage.ss_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)&address->storage)->sin6_port);
+    return ntohs(((const struct sockaddr_in *)&address->storage)->sin_port);
+}
+
 void address_format(const struct sockaddr *socket_address, char *text, size_t size)
 {
     char host[INET6_ADDRSTRLEN] = "?";

@@ -345,6 +345,11 @@ const char *config_origin(const struct config *config, const char *key)
     return find_setting(config, key)->origin;
 }
 
+const char *config_item_origin(const struct config *config, const char *key, size_t index)
+{
+    return find_setting(config, key)->item_origins.items[index];
+}
+
 const char *config_first_fixed_change(const struct config *old, const struct config *reloaded)
 {
     for (size_t i = 0; i < config_option_count; i++) {

@@ -153,24 +153,34 @@ int config_check_proxy_url(const char *text, struct err *err)
     return 0;
 }
 
-static bool is_origin(const char *text)
+// What stands before the "=" is an address?
+static bool has_address(const char *text, size_t length)
 {
-    static const char *const schemes[] = {"http://", "https://", NULL};
-    const char *authority = skip_scheme(text, schemes);
-    return authority != NULL && authority[0] != '\0' && strpbrk(authority, "/?#@ \t") == NULL;
+    char listen[64];
+    struct address address;
+    if (length >= sizeof listen)
+        return false;
+    memcpy(listen, text, length);
+    listen[length] = '\0';
+    return address_parse(listen, &address) == 0;
 }
 
 int config_check_reverse(const char *text, struct err *err)
 {
+    static const char *const schemes[] = {"http://", "https://", NULL};
     size_t length = strcspn(text, "=");
-    char listen[64];
-    struct address address;
-    if (length < sizeof listen && text[length] == '=' && is_origin(text + length + 1)) {
-        memcpy(listen, text, length);
-        listen[length] = '\0';
-        if (address_parse(listen, &address) == 0)
-            return 0;
-    }
-    return err_set(err, "\"%s\" is not ADDR:PORT=ORIGIN such as 127.0.0.1:8080=https://example.com",
-                   text);
+    const char *authority = text[length] == '=' && has_address(text, length)
+                                ? skip_scheme(text + length + 1, schemes)
+                                : NULL;
+    size_t authority_length = authority == NULL ? 0 : strcspn(authority, "/?#@ \t");
+    if (authority_length == 0)
+        return err_set(
+            err, "\"%s\" is not ADDR:PORT=ORIGIN such as 127.0.0.1:8080=https://example.com", text);
+    const char *rest = authority + authority_length;
+    if (rest[0] != '\0' && strcmp(rest, "/") != 0)
+        return err_set(err,
+                       "\"%s\" has more than scheme, host and port (\"%s\"); paths are passed "
+                       "on as they are asked for",
+                       text, rest);
+    return 0;
 }

@@ -142,6 +142,10 @@ static void say_ready(const struct daemon *daemon)
         buffer_printf(&line, "%shttp://%s", i > 0 ? "," : "", address);
     if (control_address(daemon->control))
         buffer_printf(&line, ", page http://%s", control_address(daemon->control));
+    struct server_reverse reverse;
+    for (size_t i = 0; server_reverse_address(daemon->server, i, &reverse); i++)
+        buffer_printf(&line, "%shttp://%s for %s://%s", i > 0 ? ", " : ", reverse ",
+                      reverse.address, reverse.scheme, reverse.authority);
     buffer_printf(&line, ", recording to %s\n", daemon->db_path);
     // One write, so that whoever waits for the line gets it whole.
     if (write(STDERR_FILENO, line.data, line.length) < 0)

@@ -43,6 +43,14 @@ static void print_daemon(const json_t *status)
         buffer_printf(&line, "%s%s", i > 0 ? " " : "", json_string_value(address));
     print_line("proxy", &line);
 
+    const json_t *reverse;
+    json_array_foreach(json_object_get(status, "reverse"), i, reverse)
+    {
+        buffer_clear(&line);
+        buffer_printf(&line, "%s for %s", text_of(reverse, "address"), text_of(reverse, "origin"));
+        print_line("reverse", &line);
+    }
+
     buffer_clear(&line);
     buffer_append_text(&line, *text_of(status, "page") ? text_of(status, "page") : "off");
     print_line("page", &line);

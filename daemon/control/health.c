@@ -87,6 +87,17 @@ static void add_counters(json_t *object, const struct server_status *status)
                         status->problem[0] ? json_string(status->problem) : json_null());
 }
 
+static json_t *reverse_of(struct server *server)
+{
+    json_t *list = json_array();
+    struct server_reverse reverse;
+    for (size_t i = 0; server_reverse_address(server, i, &reverse); i++)
+        json_array_append_new(
+            list, json_pack("{s: o, s: o}", "address", json_sprintf("http://%s", reverse.address),
+                            "origin", json_sprintf("%s://%s", reverse.scheme, reverse.authority)));
+    return list;
+}
+
 void health_answer_status(const struct route_context *context, const struct request *request,
                           struct reply *reply)
 {
@@ -105,6 +116,7 @@ void health_answer_status(const struct route_context *context, const struct requ
     for (size_t i = 0; (address = server_listen_address(context->server, i)); i++)
         json_array_append_new(proxy, json_sprintf("http://%s", address));
     json_object_set_new(object, "proxy", proxy);
+    json_object_set_new(object, "reverse", reverse_of(context->server));
     json_object_set_new(object, "page",
                         context->address ? json_sprintf("http://%s", context->address)
                                          : json_null());

@@ -214,42 +214,11 @@ void exchange_set_route(struct exchange *exchange, const struct route *route)
                            .host = arena_strdup(arena, route->host),
                            .port = route->port,
                            .protocol = route->protocol,
-                           .sni = arena_strdup(arena, route->sni)};
+                           .sni = arena_strdup(arena, route->sni),
+                           .is_reverse = route->is_reverse,
+                           .listen_port = route->listen_port};
     exchange->route = copy;
     exchange->row->sni = copy->sni;
-}
-
-// Requests in a tunnel go where CONNECT said, whatever Host and target say; a difference is
-// worth knowing.
-static int apply_route(struct exchange *exchange, struct err *err)
-{
-    struct exchange_row *row = exchange->row;
-    struct target *target = &exchange->target;
-    const struct route *route = exchange->route;
-    if (target->form == TARGET_AUTHORITY) {
-        err_set(err, "CONNECT inside a tunnel");
-        return 400;
-    }
-    const struct field *host = fields_find(&row->request_headers, "Host");
-    size_t length = strlen(route->host);
-    bool is_named = host == NULL || exchange->replay != NULL ||
-                    (strncasecmp(host->value, route->host, length) == 0 &&
-                     strchr(":", host->value[length]) != NULL) ||
-                    strchr(route->host, ':') != NULL;
-    bool is_asked_for = route->sni == NULL || strcasecmp(route->sni, route->host) == 0;
-    if (!is_named)
-        row->error_text = arena_printf(&row->arena, "Host is %s, but CONNECT said %s", host->value,
-                                       route->authority);
-    else if (!is_asked_for)
-        row->error_text =
-            arena_printf(&row->arena, "the TLS hello asked for %s, but CONNECT for %s", route->sni,
-                         route->authority);
-    target->form = TARGET_ABSOLUTE;
-    target->scheme = route->scheme;
-    target->authority = route->authority;
-    target->host = route->host;
-    target->port = route->port;
-    return 0;
 }
 
 void exchange_request_head(struct exchange *exchange)
@@ -266,7 +235,7 @@ void exchange_request_head(struct exchange *exchange)
         status = target_parse(&exchange->target, &row->arena, row->method, exchange->request_target,
                               &err);
     if (status == 0 && exchange->route != NULL)
-        status = apply_route(exchange, &err);
+        status = routing_apply_route(exchange, &err);
     if (status != 0) {
         leg_move(exchange, &exchange->request, LEG_FAILED);
         local_answer_error(exchange, status, "bad-request", err.text);

@@ -12,6 +12,7 @@
 #include "hark/raw_head.h"
 #include "hark/socks.h"
 #include "refusal.h"
+#include "reverse.h"
 #include "route.h"
 #include "server_private.h"
 #include "socks.h"
@@ -97,6 +98,12 @@ struct listener *listener_create_passed(int fd)
     return listener;
 }
 
+void listener_set_origin(struct listener *listener, struct route *origin)
+{
+    listener->origin = origin;
+    origin->listen_port = address_port(&listener->address);
+}
+
 void listener_retain(struct listener *listener)
 {
     atomic_fetch_add(&listener->refs, 1);
@@ -108,6 +115,7 @@ void listener_release(struct listener *listener)
         return;
     if (listener->fd >= 0)
         close(listener->fd);
+    route_destroy(listener->origin);
     free(listener);
 }
 
@@ -161,9 +169,16 @@ struct first_bytes {
     struct err reason;
 };
 
+static int refuse_connect(struct first_bytes *first)
+{
+    err_set(&first->reason, REVERSE_REFUSES_CONNECT);
+    return 400;
+}
+
 // The first head of a connection is checked byte by byte, since libmicrohttpd before 1.0 repairs
 // what has to be refused.
-static void judge_head(struct first_bytes *first, size_t length, size_t limit)
+static void judge_head(struct first_bytes *first, const struct route *route, size_t length,
+                       size_t limit)
 {
     struct arena arena = {0};
     struct request_head head;
@@ -184,14 +199,18 @@ static void judge_head(struct first_bytes *first, size_t length, size_t limit)
     }
     first->status =
         raw_head_parse(first->bytes, first->head_length, &arena, &head, &fields, &first->reason);
+    bool is_connect = first->status == 0 && strcmp(head.method, "CONNECT") == 0;
+    if (is_connect && route != NULL && route->is_reverse)
+        first->status = refuse_connect(first);
     if (first->status != 0)
         first->verdict = VERDICT_REFUSE;
     else
-        first->verdict = strcmp(head.method, "CONNECT") == 0 ? VERDICT_CONNECT : VERDICT_HTTP;
+        first->verdict = is_connect ? VERDICT_CONNECT : VERDICT_HTTP;
     arena_fini(&arena);
 }
 
-static void judge(struct worker *worker, int fd, struct first_bytes *first)
+static void judge(struct worker *worker, int fd, const struct route *route,
+                  struct first_bytes *first)
 {
     size_t limit = (size_t)worker->config->max_header_bytes;
     buffer_clear(&worker->peeked);
@@ -203,12 +222,12 @@ static void judge(struct worker *worker, int fd, struct first_bytes *first)
         first->verdict = VERDICT_CLOSED;
     else if (first->bytes[0] == TLS_HANDSHAKE)
         first->verdict = VERDICT_TLS;
-    else if (first->bytes[0] == SOCKS_VERSION)
+    else if (route == NULL && first->bytes[0] == SOCKS_VERSION)
         first->verdict = VERDICT_SOCKS_5;
-    else if (first->bytes[0] == SOCKS_VERSION_4)
+    else if (route == NULL && first->bytes[0] == SOCKS_VERSION_4)
         first->verdict = VERDICT_SOCKS_4;
     else
-        judge_head(first, (size_t)count, limit);
+        judge_head(first, route, (size_t)count, limit);
 }
 
 static void hand_over(struct worker *worker, int fd, const struct peer *peer,
@@ -240,7 +259,8 @@ static void hand_over(struct worker *worker, int fd, const struct peer *peer,
         break;
     case VERDICT_TLS:
         log_warn(worker->log, "listener",
-                 "a client spoke TLS to the proxy: its proxy address must begin with http://");
+                 "a client spoke TLS to %s: its address must begin with http://",
+                 peer->origin == NULL ? "the proxy" : "an address of reverse");
         close_connection(worker, fd, peer);
         break;
     case VERDICT_CLOSED:
@@ -254,7 +274,7 @@ static void on_first_bytes(struct watch *watch, uint32_t events)
 {
     struct arrival *arrival = watch->ctx;
     struct first_bytes first;
-    judge(arrival->worker, watch->fd, &first);
+    judge(arrival->worker, watch->fd, arrival->route, &first);
     bool is_closed = (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) != 0;
     if (first.verdict == VERDICT_WAIT && !is_closed)
         return;
@@ -289,14 +309,15 @@ void listener_adopt(struct worker *worker, int fd, const struct peer *peer)
     if (worker->is_draining)
         close_connection(worker, fd, peer);
     else
-        listener_adopt_routed(worker, fd, peer, NULL);
+        listener_adopt_routed(worker, fd, peer,
+                              peer->origin == NULL ? NULL : route_clone(peer->origin));
 }
 
 void listener_adopt_routed(struct worker *worker, int fd, const struct peer *peer,
                            struct route *route)
 {
     struct first_bytes first;
-    judge(worker, fd, &first);
+    judge(worker, fd, route, &first);
     if (first.verdict == VERDICT_WAIT)
         await_first_bytes(worker, fd, peer, route);
     else
@@ -406,7 +427,8 @@ static enum accepted accept_one(struct worker *worker, const struct listener *li
     if (room == ROOM_SOON)
         return NOT_YET;
     struct peer peer = {.address.length = sizeof(peer.address.storage),
-                        .session_id = listener->session_id};
+                        .session_id = listener->session_id,
+                        .origin = listener->origin};
     int fd = accept4(listener->fd, (struct sockaddr *)&peer.address.storage, &peer.address.length,
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {

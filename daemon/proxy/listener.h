@@ -21,6 +21,7 @@ struct listener {
     int64_t session_id;
     struct address address; // real, also where port 0 was asked for
     char text[64];
+    struct route *origin; // what it stands in for; NULL: it is a proxy's
 };
 
 // A descriptor kept for the time when there are no more; -1 if there are none now.
@@ -29,6 +30,8 @@ int listener_open_spare(void);
 struct listener *listener_create(const char *address_text, int64_t session_id, struct err *err);
 // For a listening socket that was passed to the process, which is taken over.
 struct listener *listener_create_passed(int fd);
+// From now on it stands in for an origin. The route is taken over.
+void listener_set_origin(struct listener *listener, struct route *origin);
 void listener_retain(struct listener *listener);  // any thread
 void listener_release(struct listener *listener); // any thread; takes NULL
 

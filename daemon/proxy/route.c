@@ -19,6 +19,16 @@ struct route *route_create(const struct target *target)
     return route;
 }
 
+struct route *route_clone(const struct route *route)
+{
+    struct route *copy = mem_calloc(1, sizeof(*copy));
+    *copy = *route;
+    copy->authority = mem_strdup(route->authority);
+    copy->host = mem_strdup(route->host);
+    copy->sni = route->sni == NULL ? NULL : mem_strdup(route->sni);
+    return copy;
+}
+
 void route_destroy(struct route *route)
 {
     if (route == NULL)

@@ -6,12 +6,49 @@
 #include "exchange.h"
 #include "local.h"
 #include "playback.h"
+#include "reverse.h"
 #include "upstream.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define INTERNAL_HOST "hark.internal"
+
+// Requests in a tunnel go where CONNECT said, whatever Host and target say; a difference is
+// worth knowing.
+int routing_apply_route(struct exchange *exchange, struct err *err)
+{
+    struct exchange_row *row = exchange->row;
+    struct target *target = &exchange->target;
+    const struct route *route = exchange->route;
+    if (route->is_reverse)
+        return reverse_apply(exchange, err);
+    if (target->form == TARGET_AUTHORITY) {
+        err_set(err, "CONNECT inside a tunnel");
+        return 400;
+    }
+    const struct field *host = fields_find(&row->request_headers, "Host");
+    size_t length = strlen(route->host);
+    bool is_named = host == NULL || exchange->replay != NULL ||
+                    (strncasecmp(host->value, route->host, length) == 0 &&
+                     strchr(":", host->value[length]) != NULL) ||
+                    strchr(route->host, ':') != NULL;
+    bool is_asked_for = route->sni == NULL || strcasecmp(route->sni, route->host) == 0;
+    if (!is_named)
+        row->error_text = arena_printf(&row->arena, "Host is %s, but CONNECT said %s", host->value,
+                                       route->authority);
+    else if (!is_asked_for)
+        row->error_text =
+            arena_printf(&row->arena, "the TLS hello asked for %s, but CONNECT for %s", route->sni,
+                         route->authority);
+    target->form = TARGET_ABSOLUTE;
+    target->scheme = route->scheme;
+    target->authority = route->authority;
+    target->host = route->host;
+    target->port = route->port;
+    return 0;
+}
 
 static bool is_meant_for_hark(const struct exchange *exchange)
 {

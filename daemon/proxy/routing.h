@@ -4,10 +4,14 @@
 #define HARK_PROXY_ROUTING_H
 
 #include "hark/address.h"
+#include "hark/err.h"
 
 struct exchange;
 struct server;
 
+// Directs an exchange, whose target is parsed, where its connection's route says. Returns 0, or the
+// status to answer with the reason in err.
+int routing_apply_route(struct exchange *exchange, struct err *err);
 // Gives the exchange, whose head is checked and whose target is parsed, its source.
 void routing_start(struct exchange *exchange);
 

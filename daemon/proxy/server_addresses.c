@@ -7,13 +7,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-static in_port_t port_of(const struct address *address)
-{
-    if (address->storage.ss_family == AF_INET6)
-        return ((const struct sockaddr_in6 *)&address->storage)->sin6_port;
-    return ((const struct sockaddr_in *)&address->storage)->sin_port;
-}
-
 static bool is_unspecified(const struct address *address)
 {
     if (address->storage.ss_family == AF_INET6) {
@@ -51,14 +44,14 @@ static bool is_this_machine(const struct address *address)
 enum own_address server_is_own_address(struct server *server, const struct address *address)
 {
     enum own_address owner = OWN_NONE;
-    in_port_t port = port_of(address);
+    int port = address_port(address);
     pthread_mutex_lock(&server->mutex);
     for (const struct listener *at = server->listeners; at != NULL; at = at->next)
-        if (port_of(&at->address) == port)
+        if (address_port(&at->address) == port)
             owner = OWN_PROXY;
     pthread_mutex_unlock(&server->mutex);
     for (size_t i = 0; i < atomic_load(&server->protected_count); i++)
-        if (port_of(&server->protected[i]) == port)
+        if (address_port(&server->protected[i]) == port)
             owner = OWN_PAGE;
     return owner != OWN_NONE && is_this_machine(address) ? owner : OWN_NONE;
 }

@@ -4,6 +4,7 @@
 #include "hark/mem.h"
 #include "hark/version.h"
 #include "redact_key.h"
+#include "reverse.h"
 #include "server_state.h"
 #include "upstream.h"
 
@@ -20,13 +21,14 @@ int server_check_config(const struct config *config, struct err *err)
         {config->keep_age_ms > 0, "keep_age"},
         {config->keep_bytes > 0, "keep_bytes"},
         {config->proxy_auth != NULL, "proxy_auth"},
-        {config->reverse.count > 0, "reverse"},
     };
     for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++)
         if (unsupported[i].is_set)
             return err_set(err, "%s: %s = %s is not supported by hark %s; remove it",
                            config_origin(config, unsupported[i].key), unsupported[i].key,
                            config_text(config, unsupported[i].key), HARK_VERSION);
+    if (reverse_check(config, err) != 0)
+        return -1;
     return upstream_check_client_certs(config, err);
 }
 

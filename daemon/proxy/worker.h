@@ -32,6 +32,7 @@ struct playback;
 struct store_reader;
 struct farewell;
 struct relay;
+struct route;
 struct socks_client;
 struct tunnel;
 struct server;
@@ -45,11 +46,12 @@ struct watch {
     void *ctx;
 };
 
-// A client: where it connects from, and whose traffic it is.
+// A client: where it connects from, whose traffic it is, and what its listener stands in for.
 struct peer {
     struct address address;
     int64_t session_id;
     struct client_count *count; // goes with the connection, see worker_end_connection()
+    const struct route *origin; // the listener's, which lives as long as the server; NULL: a proxy
 };
 
 enum inbox_kind {

@@ -21,6 +21,7 @@ void address_format(const struct sockaddr *socket_address, char *text, size_t si
 // The address alone in network order, IPv4 mapped into IPv6 (RFC 4291 section 2.5.5.2); false for
 // other families.
 bool address_to_bytes(const struct address *address, uint8_t bytes[static 16]);
+int address_port(const struct address *address);
 // 127.0.0.0/8, ::1, and the former mapped into IPv6.
 bool address_is_loopback(const struct address *address);
 

@@ -130,6 +130,9 @@ bool config_is_read_only(const struct config *config);
 const char *config_text(const struct config *config, const char *key);
 const char *config_origin(const struct config *config, const char *key);
 
+// Where item `index` of the list `key` was said.
+const char *config_item_origin(const struct config *config, const char *key, size_t index);
+
 // The first option that differs between the two and takes a restart to change; NULL if none does.
 const char *config_first_fixed_change(const struct config *old, const struct config *reloaded);
 

@@ -37,6 +37,15 @@ struct server *server_start(const struct server_options *options, struct err *er
 // Thread: any.
 const char *server_listen_address(struct server *server, size_t index);
 
+// Where it stands in for an origin; false past the last one. The texts live as long as the server.
+// Thread: any.
+struct server_reverse {
+    const char *address; // "127.0.0.1:9000"
+    const char *scheme;  // of the origin
+    const char *authority;
+};
+bool server_reverse_address(struct server *server, size_t index, struct server_reverse *reverse);
+
 // Gives the workers another configuration (taken over). What needs a restart is said in the log.
 void server_reload(struct server *server, struct config *config);
 // May a client with this address see the page: is it loopback, or in `allow`? Thread: any.

@@ -20,7 +20,7 @@ HARK = Path(os.environ.get("HARK") or ROOT / "build/release/hark").resolve()
 SANITIZER = re.compile(r"(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:")
 READY = re.compile(
     r"^hark: ready: proxy http://(?P<proxy>\S+:\d+)"
-    r"(, page (http://(?P<page>\S+:\d+)|off))?, recording to (?P<db>.+)$"
+    r"(, page (http://(?P<page>\S+:\d+)|off))?(, reverse (?P<reverse>.+?))?, recording to (?P<db>.+)$"
 )
 
 
@@ -134,6 +134,11 @@ class Daemon:
         self.collector.start()
         ready = self.wait_log(READY, seconds=10)
         self.proxy_port = int(ready["proxy"].rsplit(":", 1)[1])
+        # By origin: the ports of the addresses that stand in for one.
+        self.reverse_ports = {
+            origin: int(port)
+            for port, origin in re.findall(r"http://\S+:(\d+) for (\S+?)(?:,|$)", ready["reverse"] or "")
+        }
         self.page_port = ready["page"] and int(ready["page"].rsplit(":", 1)[1])
         self.db = Path(ready["db"])
         self.proxy_url = f"http://127.0.0.1:{self.proxy_port}"
