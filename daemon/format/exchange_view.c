@@ -28,7 +28,11 @@ static int walk_notes(struct store_reader *reader, const struct exchange_row *ro
     struct note_walk walk = {.row = row, .writer = writer, .ctx = ctx};
     if (writer->on_note == NULL)
         return 0;
-    return store_list_notes(reader, row->id, on_note_row, &walk, err);
+    if (writer->on_notes != NULL && writer->on_notes(ctx, row) < 0)
+        return -1;
+    if (store_list_notes(reader, row->id, on_note_row, &walk, err) != 0)
+        return -1;
+    return writer->on_notes_end != NULL ? writer->on_notes_end(ctx, row) : 0;
 }
 
 static int walk_message(struct store_reader *reader, const struct exchange_row *row,

@@ -332,6 +332,16 @@ static int on_begin(void *ctx, const struct exchange_row *row)
     return 0;
 }
 
+static int on_note(void *ctx, const struct exchange_row *row, const struct shown_note *note)
+{
+    (void)row;
+    if (note->is_mark)
+        json_put_bool(ctx, "_mark", true);
+    else if (note->text != NULL)
+        json_put_text_n(ctx, "comment", note->text, note->length);
+    return 0;
+}
+
 static int on_head(void *ctx, const struct exchange_row *row, enum body_side side)
 {
     if (side == BODY_REQUEST)
@@ -386,6 +396,7 @@ static int on_end(void *ctx, const struct exchange_row *row)
 
 const struct exchange_writer har_writer_stops = {
     .on_begin = on_begin,
+    .on_note = on_note,
     .on_head = on_head,
     .on_body = on_body,
     .on_trailers = on_trailers,

@@ -289,6 +289,14 @@ static void read_hark(struct har_entry *har)
     row->response_version = import_row_text(row, hark, "response_version", har->err);
 }
 
+// An entry does not say when it was commented on.
+static void read_notes(struct har_entry *har)
+{
+    import_note(har->exchange, false, import_text(har->entry, "comment", har->err), 0);
+    if (import_bool(har->entry, "_mark", har->err))
+        import_note(har->exchange, true, NULL, 0);
+}
+
 enum import_entry import_har_entry(struct whole_exchange *exchange, const json_t *entry,
                                    struct err *err)
 {
@@ -315,5 +323,6 @@ enum import_entry import_har_entry(struct whole_exchange *exchange, const json_t
         read_hark(&har);
     read_bodies(&har);
     read_messages(&har);
+    read_notes(&har);
     return err->is_set ? IMPORT_INVALID : IMPORT_READ;
 }

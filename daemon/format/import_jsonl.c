@@ -105,6 +105,12 @@ static void read_message(struct whole_exchange *exchange, const json_t *given, s
     buffer_fini(&decoded);
 }
 
+static void read_note(struct whole_exchange *exchange, const json_t *given, struct err *err)
+{
+    import_note(exchange, import_bool(given, "is_mark", err), import_text(given, "text", err),
+                import_count(given, "created_us", err));
+}
+
 enum import_entry import_jsonl_entry(struct whole_exchange *exchange, const json_t *line,
                                      struct err *err)
 {
@@ -125,5 +131,7 @@ enum import_entry import_jsonl_entry(struct whole_exchange *exchange, const json
     const json_t *message;
     json_array_foreach(json_object_get(line, "messages"), i, message)
         read_message(exchange, message, err);
+    const json_t *note;
+    json_array_foreach(json_object_get(line, "notes"), i, note) read_note(exchange, note, err);
     return err->is_set ? IMPORT_INVALID : IMPORT_READ;
 }

@@ -3,6 +3,7 @@
 #include "import_values.h"
 
 #include "hark/base64.h"
+#include "hark/clock.h"
 #include "hark/message.h"
 
 #include <ctype.h>
@@ -298,4 +299,17 @@ int64_t import_body(struct whole_exchange *exchange, const struct import_body *b
         whole_exchange_add_body(exchange, body->side, data, length, body->at_us);
     buffer_fini(&decoded);
     return (int64_t)length;
+}
+
+void import_note(struct whole_exchange *exchange, bool is_mark, const char *text,
+                 int64_t created_us)
+{
+    if (!is_mark && (text == NULL || *text == '\0'))
+        return;
+    exchange->has_note[is_mark] = true;
+    exchange->notes[is_mark] = (struct store_said){
+        .created_us = created_us > 0 ? created_us : clock_wall_us(),
+        .is_mark = is_mark,
+        .text = is_mark ? NULL : arena_strdup(&exchange->row->arena, text),
+    };
 }

@@ -40,6 +40,10 @@ int import_url(struct exchange_row *row, const char *url, struct err *err);
 // heads, and for id, session, source and replay_of, which are new.
 void import_columns(struct exchange_row *row, const json_t *object, struct err *err);
 
+// A mark, or a comment that is not empty; what was said before of that kind is replaced.
+void import_note(struct whole_exchange *exchange, bool is_mark, const char *text,
+                 int64_t created_us);
+
 // A body in one of its forms: `text` or, with `is_base64`, what it stands for.
 struct import_body {
     enum body_side side;

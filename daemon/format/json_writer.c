@@ -52,6 +52,37 @@ static int on_begin(void *ctx, const struct exchange_row *row)
     return 0;
 }
 
+static int on_notes(void *ctx, const struct exchange_row *row)
+{
+    (void)row;
+    struct json_writer *writer = ctx;
+    json_put_open(&writer->json, "notes", '[');
+    return 0;
+}
+
+static int on_note(void *ctx, const struct exchange_row *row, const struct shown_note *note)
+{
+    (void)row;
+    struct json_out *json = &((struct json_writer *)ctx)->json;
+    json_put_open(json, NULL, '{');
+    json_put_integer(json, "created_us", note->created_us);
+    json_put_bool(json, "is_mark", note->is_mark);
+    if (note->text != NULL)
+        json_put_text_n(json, "text", note->text, note->length);
+    else
+        json_put_text(json, "text", NULL);
+    json_put_close(json, '}');
+    return 0;
+}
+
+static int on_notes_end(void *ctx, const struct exchange_row *row)
+{
+    (void)row;
+    struct json_writer *writer = ctx;
+    json_put_close(&writer->json, ']');
+    return 0;
+}
+
 static void put_request(struct json_out *json, const struct exchange_row *row)
 {
     struct buffer url = {0};
@@ -207,6 +238,9 @@ static int on_end(void *ctx, const struct exchange_row *row)
 
 const struct exchange_writer json_writer_stops = {
     .on_begin = on_begin,
+    .on_notes = on_notes,
+    .on_note = on_note,
+    .on_notes_end = on_notes_end,
     .on_head = on_head,
     .on_body = on_body,
     .on_trailers = on_trailers,

@@ -30,6 +30,8 @@ struct record {
     size_t segment_count;
     struct store_message *messages; // it holds a reference to each chunk
     size_t message_count;
+    struct store_said notes[2]; // texts are in the row's arena
+    size_t note_count;
     size_t bytes; // what it is accounted for in the queue; set by the push
 
     // Called on the writer thread once the record is committed, or lost for good (`is_lost`);

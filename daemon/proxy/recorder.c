@@ -240,6 +240,8 @@ static enum store_result put_record(struct recorder *recorder, const struct reco
     }
     for (size_t i = 0; result == STORE_OK && i < record->message_count; i++)
         result = store_writer_put_message(writer, record->exchange_id, &record->messages[i], err);
+    for (size_t i = 0; result == STORE_OK && i < record->note_count; i++)
+        result = store_writer_put_note(writer, record->exchange_id, &record->notes[i], err);
     return result;
 }
 

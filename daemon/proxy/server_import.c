@@ -87,6 +87,9 @@ static struct record *record_of(struct server_import *import, struct whole_excha
     }
     for (size_t i = 0; i < exchange->message_count; i++)
         record_add_message(record, &exchange->messages[i]);
+    for (size_t i = 0; i < 2; i++)
+        if (exchange->has_note[i])
+            record->notes[record->note_count++] = exchange->notes[i];
     record->is_final = true;
     record->on_written = on_written;
     record->waiter = import;

@@ -27,14 +27,9 @@ static enum store_result replace(struct store_writer *writer, int64_t exchange_i
     enum store_result result = writer_run(writer, STATEMENT_REMOVE_NOTES_OF_KIND, "write to", err);
     if (result != STORE_OK || !is_wanted)
         return result;
-    sqlite3_stmt *insert = writer->statements[STATEMENT_INSERT_NOTE];
-    sqlite3_bind_int64(insert, 1, exchange_id);
-    sqlite3_bind_int(insert, 2, is_mark);
-    sqlite3_bind_int64(insert, 3, clock_wall_us());
-    sqlite3_bind_text(insert, 4, text, -1, SQLITE_STATIC);
-    result = writer_run(writer, STATEMENT_INSERT_NOTE, "write to", err);
-    sqlite3_clear_bindings(insert);
-    return result;
+    const struct store_said said = {
+        .created_us = clock_wall_us(), .is_mark = is_mark, .text = text};
+    return store_writer_put_note(writer, exchange_id, &said, err);
 }
 
 static enum store_result change(struct store_writer *writer, struct store_note *note,

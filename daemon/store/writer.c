@@ -394,6 +394,18 @@ enum store_result store_writer_put_message(struct store_writer *writer, int64_t 
     return writer_run(writer, STATEMENT_INSERT_MESSAGE, "write to", err);
 }
 
+enum store_result store_writer_put_note(struct store_writer *writer, int64_t exchange_id,
+                                        const struct store_said *said, struct err *err)
+{
+    assert(!sqlite3_get_autocommit(writer->db));
+    sqlite3_stmt *statement = writer->statements[STATEMENT_INSERT_NOTE];
+    sqlite3_bind_int64(statement, 1, exchange_id);
+    sqlite3_bind_int(statement, 2, said->is_mark);
+    sqlite3_bind_int64(statement, 3, said->created_us);
+    sqlite3_bind_text(statement, 4, said->text, -1, SQLITE_STATIC);
+    return writer_run(writer, STATEMENT_INSERT_NOTE, "write to", err);
+}
+
 enum store_result store_writer_put_loss(struct store_writer *writer, int64_t exchanges,
                                         int64_t bytes, struct err *err)
 {

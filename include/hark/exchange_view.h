@@ -41,8 +41,12 @@ struct shown_note {
 struct exchange_writer {
     bool is_for_requests; // the response's stops and the messages are left out
     int (*on_begin)(void *ctx, const struct exchange_row *row);
-    // Once for each note. May be NULL.
+    // Before the notes. May be NULL.
+    int (*on_notes)(void *ctx, const struct exchange_row *row);
+    // Once for each note. May be NULL, and then on_notes is not called, either.
     int (*on_note)(void *ctx, const struct exchange_row *row, const struct shown_note *note);
+    // After the notes. May be NULL.
+    int (*on_notes_end)(void *ctx, const struct exchange_row *row);
     int (*on_head)(void *ctx, const struct exchange_row *row, enum body_side side);
     // Once for each message, also where the body is empty.
     int (*on_body)(void *ctx, const struct exchange_row *row, const struct body_view *body,
@@ -77,6 +81,7 @@ extern const struct exchange_writer text_writer_stops; // ctx: struct text_write
 // name, `url`, and the bodies decoded:
 //   {"text":"…"} or {"base64":"…"}, "size" (bytes of that), "wire_size" (recorded as on the wire),
 //   "truncated", "problem" (why it could not be decoded to its end, or null)
+// `notes`: "created_us", "is_mark", "text",
 // and `messages` of a WebSocket (else null): "seq", "at_us", "direction", "opcode",
 // "is_compressed", "text" or "base64", "size", "problem".
 // If `is_lossless`, bodies have "chunks", [[at_us, wire bytes],…] of their segments, and, where a

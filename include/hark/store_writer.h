@@ -69,6 +69,14 @@ struct store_message {
 };
 enum store_result store_writer_put_message(struct store_writer *writer, int64_t exchange_id,
                                            const struct store_message *message, struct err *err);
+// Adds a row to `note`: what somebody said about an exchange that comes from a file.
+struct store_said {
+    int64_t created_us; // Unix microseconds
+    bool is_mark;
+    const char *text; // NULL for none
+};
+enum store_result store_writer_put_note(struct store_writer *writer, int64_t exchange_id,
+                                        const struct store_said *said, struct err *err);
 // Adds to the loss counters of this session's row (exchanges and body bytes not recorded).
 enum store_result store_writer_put_loss(struct store_writer *writer, int64_t exchanges,
                                         int64_t bytes, struct err *err);

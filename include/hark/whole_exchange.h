@@ -8,6 +8,7 @@
 #include "hark/row.h"
 #include "hark/store_writer.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,8 @@ struct whole_exchange {
     size_t segment_count;
     struct store_message *messages; // one reference to each chunk is held
     size_t message_count;
+    struct store_said notes[2]; // by is_mark; texts are in the row's arena
+    bool has_note[2];
     int64_t next_seq[2]; // by body_side
 };
 

@@ -306,6 +306,9 @@ def test_white_space_order_and_a_byte_order_mark_do_not_matter(place):
 # --- there and back -----------------------------------------------------------------------------
 
 
+SAID = 'say "größer"\n<b>and</b> bigger'
+
+
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
     """Exports of everything that test_export.py records, by format, and a WebSocket."""
@@ -319,6 +322,8 @@ def recorded(tmp_path_factory):
             dead = f"127.0.0.1:{free_port()}"
             peer.ask(f"GET http://{dead}/dead HTTP/1.1\r\nHost: {dead}\r\n\r\n".encode())
         hark.wait_rows("1", count=len(ASKED) + 2)
+        assert hark.cli("note", "1", SAID).returncode == 0
+        assert hark.cli("note", "2", "--mark").returncode == 0
         return {
             kind: hark.cli("export", "--format", kind, "--include-secrets").stdout
             for kind in ("har", "jsonl")
@@ -351,6 +356,25 @@ def test_an_export_that_is_imported_and_exported_again_is_the_same(place, record
     second = Place(place.home / "second")
     assert second.add(again).returncode == 0
     assert second.export(kind) == again
+
+
+@pytest.mark.parametrize("kind", ["har", "jsonl"])
+def test_notes_and_marks_come_along(place, recorded, kind):
+    first = json.loads(recorded[kind])["log"]["entries"][0] if kind == "har" else (
+        json.loads(recorded[kind].splitlines()[0]))
+    assert SAID in (first.get("comment"), *(note["text"] for note in first.get("notes", [])))
+    assert place.add(recorded[kind]).returncode == 0
+    notes = place.rows("SELECT exchange_id, is_mark, text FROM note ORDER BY exchange_id")
+    assert [tuple(dict(note).values()) for note in notes] == [(1, 0, SAID), (2, 1, None)]
+
+
+def test_empty_comments_of_other_tools_are_none(place):
+    har = json.loads(json.dumps(CHROME))
+    for entry, said in zip(har["log"]["entries"], ["", None, "slow?"]):
+        entry["comment"] = said
+    assert place.add(har).returncode == 0
+    assert [dict(row) for row in place.rows("SELECT exchange_id, is_mark, text FROM note")] == [
+        {"exchange_id": 2, "is_mark": 0, "text": "slow?"}]
 
 
 def test_what_is_imported_is_what_was_recorded(place, recorded):
