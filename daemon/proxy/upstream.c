@@ -9,6 +9,7 @@
 #include "routing.h"
 
 #include <assert.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,56 @@ void upstream_set_problem(struct upstream_job *job, int status, const char *code
     err_set(&job->problem, "%s", text);
     job->problem_code = code;
     job->problem_status = status;
+}
+
+// --- idle connections ---------------------------------------------------------------------------
+
+static int own_port_of(int fd)
+{
+    struct sockaddr_storage own = {0};
+    socklen_t length = sizeof(own);
+    getsockname(fd, (struct sockaddr *)&own, &length);
+    return ntohs(own.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&own)->sin6_port
+                                           : ((struct sockaddr_in *)&own)->sin_port);
+}
+
+static void enter_idle(struct upstream *upstream, struct upstream_socket *socket)
+{
+    socket->is_idle = true;
+    if (socket->own_port == 0)
+        socket->own_port = own_port_of(socket->watch.fd);
+    socket->idle_previous = NULL;
+    socket->idle_next = upstream->idle;
+    if (upstream->idle != NULL)
+        upstream->idle->idle_previous = socket;
+    upstream->idle = socket;
+}
+
+static void leave_idle(struct upstream *upstream, struct upstream_socket *socket)
+{
+    if (!socket->is_idle)
+        return;
+    socket->is_idle = false;
+    if (socket->idle_previous != NULL)
+        socket->idle_previous->idle_next = socket->idle_next;
+    else
+        upstream->idle = socket->idle_next;
+    if (socket->idle_next != NULL)
+        socket->idle_next->idle_previous = socket->idle_previous;
+}
+
+// Two connections may share a port here, if they lead to different places: both leave then, and the
+// idle one is only not looked at before it is used.
+void upstream_leave_idle(struct upstream *upstream, int own_port)
+{
+    struct upstream_socket *next;
+    for (struct upstream_socket *at = upstream->idle; at != NULL; at = next) {
+        next = at->idle_next;
+        if (at->own_port != own_port)
+            continue;
+        leave_idle(upstream, at);
+        worker_watch(upstream->worker, &at->watch, 0);
+    }
 }
 
 // --- sockets ------------------------------------------------------------------------------------
@@ -57,7 +108,7 @@ static void on_socket_ready(struct watch *watch, uint32_t events)
 void upstream_check_fresh(struct upstream *upstream)
 {
     char byte;
-    for (struct upstream_socket *at = upstream->fresh; at != NULL; at = at->idle_next)
+    for (struct upstream_socket *at = upstream->fresh; at != NULL; at = at->fresh_next)
         if (at->is_idle && recv(at->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0)
             spoil_idle_socket(upstream, &at->watch);
 }
@@ -66,7 +117,7 @@ static void forget_fresh(struct upstream *upstream)
 {
     while (upstream->fresh != NULL) {
         upstream->fresh->is_fresh = false;
-        upstream->fresh = upstream->fresh->idle_next;
+        upstream->fresh = upstream->fresh->fresh_next;
     }
 }
 
@@ -101,9 +152,10 @@ static void forget_socket(struct upstream *upstream, int fd)
     worker_watch(upstream->worker, &upstream->sockets[fd]->watch, 0);
     struct upstream_socket **link = &upstream->fresh;
     while (upstream->sockets[fd]->is_fresh && *link != upstream->sockets[fd])
-        link = &(*link)->idle_next;
+        link = &(*link)->fresh_next;
     if (upstream->sockets[fd]->is_fresh)
-        *link = upstream->sockets[fd]->idle_next;
+        *link = upstream->sockets[fd]->fresh_next;
+    leave_idle(upstream, upstream->sockets[fd]);
     free(upstream->sockets[fd]);
     upstream->sockets[fd] = NULL;
 }
@@ -152,7 +204,7 @@ static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *ctx, voi
     struct upstream *upstream = ctx;
     struct upstream_socket *found = socket_of(upstream, fd);
     (void)socket_ctx;
-    found->is_idle = false;
+    leave_idle(upstream, found);
     struct upstream_job *job = job_of(easy);
     if (what != CURL_POLL_REMOVE) {
         if (job != NULL && found->is_connection)
@@ -168,10 +220,10 @@ static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *ctx, voi
     } else if (!becomes_idle(found, job)) {
         unwatch_if_open(upstream, found);
     } else {
-        found->is_idle = true;
+        enter_idle(upstream, found);
         if (!found->is_fresh) {
             found->is_fresh = true;
-            found->idle_next = upstream->fresh;
+            found->fresh_next = upstream->fresh;
             upstream->fresh = found;
         }
     }

@@ -24,8 +24,11 @@ struct upstream_socket {
     bool is_connection; // to an origin; else one of the resolver's, which libcurl closes by itself
     uint64_t cookie;    // which socket it is, among all that ever had this number
     bool is_idle;
-    struct upstream_socket *idle_next; // of those that became idle in this turn of the loop
-    bool is_fresh;                     // in that list
+    int own_port; // known once it has been idle
+    struct upstream_socket *idle_previous;
+    struct upstream_socket *idle_next;
+    struct upstream_socket *fresh_next; // of those that became idle in this turn of the loop
+    bool is_fresh;                      // in that list
 };
 
 struct upstream {
@@ -36,6 +39,7 @@ struct upstream {
     struct connect_to *connect_to;    // the newest first
     struct upstream_socket **sockets; // by descriptor; NULL: not libcurl's
     size_t socket_count;
+    struct upstream_socket *idle;
     struct upstream_socket *fresh; // became idle in this turn: the loop has not looked at them
     int64_t due_us;
     struct transfer *unsent; // whose sending is to be ended; see upstream_settle_unsent()
@@ -63,6 +67,10 @@ void upstream_begin_job(struct upstream *upstream, struct upstream_job *job,
 void upstream_end_job(struct upstream_job *job); // aborts it if it still goes on
 // Remembers why a callback makes libcurl give up; the first reason wins.
 void upstream_set_problem(struct upstream_job *job, int status, const char *code, const char *text);
+
+// A request goes out on a connection that was idle. libcurl need not say so: if it can read the
+// answer at once, and that is paused, it never waits for anything.
+void upstream_leave_idle(struct upstream *upstream, int own_port);
 
 // From here on somebody else watches this socket, until libcurl closes it.
 void upstream_give_away_socket(struct upstream *upstream, int fd);

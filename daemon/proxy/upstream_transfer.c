@@ -380,7 +380,7 @@ static int on_connected(void *ctx, char *server_ip, char *own_ip, int server_por
     (void)server_ip;
     (void)own_ip;
     (void)server_port;
-    (void)own_port;
+    upstream_leave_idle(transfer->job.upstream, own_port);
     const struct exchange *exchange = transfer->exchange;
     transfer->job.is_connected = true;
     // libcurl would be content with the common name, which clients stopped looking at.

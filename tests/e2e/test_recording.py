@@ -137,6 +137,17 @@ class TestOtherUsersOfTheFile:
         assert not load.broken, load.broken[0]
         assert set(load.statuses) == {200}, load.statuses
 
+    def test_answers_stay_whole_while_the_queue_is_full(self, daemon, origin):
+        """A connection to the origin that waits for room is not taken for an idle one."""
+        hark = daemon(settings=["queue_bytes=1M"])
+        large = origin(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + bytes(1_000_000))
+        load = Load(hark.proxy_port, large.url, clients=4)
+        wait_until(lambda: len(load.answered) > 100 or load.broken, "some load", seconds=30)
+        load.stop()
+        assert not load.broken, load.broken[0]
+        assert json.loads(hark.cli("status", "--json").stdout)["queue_stalls"] > 0
+        hark.wait_rows("state = 'done'", count=len(load.answered), seconds=20)
+
     def test_plain_sqlite_reads_while_it_runs_and_after(self, daemon, origin, client):
         hark = daemon()
         peer = client(hark)
