@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The two clocks, in microseconds.
+// The clocks, in microseconds.
 #include "hark/clock.h"
 
 #include <time.h>
@@ -19,4 +19,9 @@ int64_t clock_wall_us(void)
 int64_t clock_monotonic_us(void)
 {
     return read_us(CLOCK_MONOTONIC);
+}
+
+int64_t clock_boot_us(void)
+{
+    return read_us(CLOCK_BOOTTIME);
 }

@@ -79,6 +79,11 @@ static void add_counters(json_t *object, const struct server_status *status)
     set_integer(object, "wal_bytes", status->wal_bytes);
     set_integer(object, "lost_exchanges", status->lost_exchanges);
     set_integer(object, "lost_bytes", status->lost_bytes);
+    set_integer(object, "keep_age_ms", status->keep_age_ms);
+    set_integer(object, "keep_bytes", status->keep_bytes);
+    set_integer(object, "retired_exchanges", status->retired_exchanges);
+    set_integer(object, "retired_bytes", status->retired_bytes);
+    json_object_set_new(object, "is_over_keep_bytes", json_boolean(status->is_over_keep_bytes));
     json_object_set_new(object, "mode", json_string(status->mode));
     set_integer(object, "played_back", status->played_back);
     set_integer(object, "playback_misses", status->playback_misses);

@@ -69,6 +69,12 @@ void metrics_write(const struct server_status *status, struct buffer *out)
                   "Exchanges not recorded because the disk refused.");
     write_counter(out, "hark_lost_bytes_total", status->lost_bytes,
                   "Body bytes not recorded because the disk refused.");
+    write_counter(out, "hark_retired_exchanges_total", status->retired_exchanges,
+                  "Exchanges deleted for keep_age or keep_bytes.");
+    write_counter(out, "hark_retired_bytes_total", status->retired_bytes,
+                  "Bytes freed in the recording by deleting them.");
+    write_gauge(out, "hark_keep_bytes", status->keep_bytes,
+                "What the recording may take; 0: without limit.");
     write_gauge(out, "hark_db_bytes", status->db_bytes, "Size of the recording's main file.");
     write_gauge(out, "hark_wal_bytes", status->wal_bytes, "Size of its write-ahead log.");
 }

@@ -9,6 +9,7 @@
 #include "hark/clock.h"
 #include "hark/mem.h"
 #include "jobs.h"
+#include "retention.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -22,11 +23,9 @@
 #define LINGER_US          ((int64_t)20000)
 #define BATCH_RECORDS      ((size_t)1000)
 #define BATCH_BYTES        ((size_t)4 * 1024 * 1024)
-#define CHECKPOINT_BYTES   ((int64_t)16 * 1024 * 1024)
 #define IDLE_CHECKPOINT_US ((int64_t)1000000)
 #define RETRY_US           ((int64_t)250000)
 #define BUSY_PAUSE_US      ((int64_t)5000)
-#define JOB_SLICE_BYTES    ((int64_t)4 * 1024 * 1024)
 #define STOP_PATIENCE_US   ((int64_t)10000000)
 
 struct recorder {
@@ -38,6 +37,7 @@ struct recorder {
     bool is_stopping;
     char problem[512];
     struct jobs jobs;
+    struct retention retention;
 
     atomic_int_fast64_t next_id;
     atomic_size_t pending_bytes; // queued or being written
@@ -49,7 +49,6 @@ struct recorder {
 
     // The writer thread's own.
     int64_t unsaved_lost_exchanges, unsaved_lost_bytes;
-    int64_t bytes_since_checkpoint;
     bool is_job_held_up;  // the file was busy
     int64_t *damaged_ids; // exchanges in flight of which a part was lost
     size_t damaged_count;
@@ -203,23 +202,48 @@ static bool is_job_due(struct recorder *recorder)
     return !recorder->is_job_held_up && jobs_has_work(&recorder->jobs);
 }
 
-// Waits for records, up to `wait_us` for the first, unless a job is due. False: none came.
+// The whole queue, or as much of it as one transaction may hold.
+static void take_records(struct recorder *recorder, struct record_list *batch)
+{
+    size_t most = retention_batch_bytes(&recorder->retention);
+    struct record_list *queue = &recorder->queue;
+    *batch = *queue;
+    if (queue->bytes <= most) {
+        *queue = (struct record_list){0};
+        return;
+    }
+    struct record *record = queue->first;
+    *batch = (struct record_list){0};
+    while (record != NULL && (batch->first == NULL || batch->bytes + record->bytes <= most)) {
+        struct record *next = record->next;
+        record_list_append(batch, record);
+        record = next;
+    }
+    queue->first = record;
+    queue->last = record == NULL ? NULL : queue->last;
+    queue->count -= batch->count;
+    queue->bytes -= batch->bytes;
+}
+
+// Waits for records, up to `wait_us` for the first, unless other work is due; what is done
+// meanwhile makes a batch of them as well as lingering would. False: none came.
 static bool take_batch(struct recorder *recorder, struct record_list *batch, int64_t wait_us)
 {
+    bool is_busy = retention_is_due(&recorder->retention);
     pthread_mutex_lock(&recorder->mutex);
     struct timespec until = after_us(wait_us);
     int timed_out = 0;
-    while (recorder->queue.first == NULL && !recorder->is_stopping && !is_job_due(recorder) &&
-           timed_out == 0)
+    while (recorder->queue.first == NULL && !recorder->is_stopping && !is_busy &&
+           !is_job_due(recorder) && timed_out == 0)
         timed_out = pthread_cond_timedwait(&recorder->wake, &recorder->mutex, &until);
-    if (recorder->queue.first != NULL && !recorder->options.is_prompt) {
+    if (recorder->queue.first != NULL && !recorder->options.is_prompt && !is_busy &&
+        !is_job_due(recorder)) {
         until = after_us(LINGER_US);
         timed_out = 0;
         while (!is_batch_due(recorder) && !recorder->is_stopping && timed_out == 0)
             timed_out = pthread_cond_timedwait(&recorder->wake, &recorder->mutex, &until);
     }
-    *batch = recorder->queue;
-    recorder->queue = (struct record_list){0};
+    take_records(recorder, batch);
     pthread_mutex_unlock(&recorder->mutex);
     return batch->first != NULL;
 }
@@ -362,7 +386,6 @@ static void checkpoint(struct recorder *recorder)
 {
     struct err err = {0};
     int64_t wal_bytes = 0;
-    recorder->bytes_since_checkpoint = 0;
     enum store_result result = store_writer_checkpoint(recorder->options.writer, &wal_bytes, &err);
     if (result == STORE_OK)
         atomic_store(&recorder->wal_bytes, wal_bytes);
@@ -370,10 +393,9 @@ static void checkpoint(struct recorder *recorder)
         log_warn(recorder->options.log, "recorder", "%s", err.text);
 }
 
-static void count_written(struct recorder *recorder, int64_t bytes)
+static void checkpoint_if_due(struct recorder *recorder)
 {
-    recorder->bytes_since_checkpoint += bytes;
-    if (recorder->bytes_since_checkpoint >= CHECKPOINT_BYTES)
+    if (store_writer_checkpoint_is_due(recorder->options.writer))
         checkpoint(recorder);
 }
 
@@ -384,8 +406,22 @@ static void work_on_jobs(struct recorder *recorder)
     note_round(recorder);
     enum store_step step = jobs_step(&recorder->jobs, recorder->options.writer);
     recorder->is_job_held_up = step == STEP_BUSY;
-    if (step == STEP_MORE || step == STEP_DONE)
-        count_written(recorder, JOB_SLICE_BYTES);
+    checkpoint_if_due(recorder);
+}
+
+static void work_on_retention(struct recorder *recorder)
+{
+    while (retention_is_due(&recorder->retention)) {
+        retention_work(&recorder->retention);
+        checkpoint_if_due(recorder);
+        if (is_stopping(recorder) || !retention_is_urgent(&recorder->retention))
+            return;
+    }
+}
+
+void recorder_set_limits(struct recorder *recorder, int64_t keep_age_ms, int64_t keep_bytes)
+{
+    retention_set_limits(&recorder->retention, keep_age_ms, keep_bytes);
 }
 
 // While the disk refuses, jobs are given the time: they may make room.
@@ -395,6 +431,7 @@ static void pause_for_jobs(struct recorder *recorder, int64_t us)
     recorder->is_job_held_up = false;
     while (is_job_due(recorder) && clock_monotonic_us() < until_us)
         work_on_jobs(recorder);
+    work_on_retention(recorder);
     int64_t left_us = until_us - clock_monotonic_us();
     if (left_us > 0)
         pause_us(left_us);
@@ -461,7 +498,6 @@ static enum outcome write_patiently(struct recorder *recorder, const struct reco
 
 static void account_for(struct recorder *recorder, struct record_list *batch, int64_t began_us)
 {
-    int64_t bytes = (int64_t)batch->bytes;
     set_working(recorder);
     recorder->unsaved_lost_exchanges = 0;
     recorder->unsaved_lost_bytes = 0;
@@ -469,7 +505,7 @@ static void account_for(struct recorder *recorder, struct record_list *batch, in
     release(recorder, batch);
     atomic_fetch_add(&recorder->commits, 1);
     atomic_store(&recorder->commit_last_us, clock_monotonic_us() - began_us);
-    count_written(recorder, bytes);
+    checkpoint_if_due(recorder);
 }
 
 // One record that can never be written must not take the others with it.
@@ -526,7 +562,7 @@ static void use_idle_time(struct recorder *recorder)
     struct record_list none = {0};
     if (recorder_is_failing(recorder))
         write_batch(recorder, &none); // does the disk take anything again?
-    else if (recorder->bytes_since_checkpoint > 0)
+    else if (!store_writer_is_checkpointed(recorder->options.writer))
         checkpoint(recorder);
 }
 
@@ -540,9 +576,10 @@ static void *writer_main(void *arg)
             write_batch(recorder, &batch);
         else if (is_stopping(recorder))
             break;
-        else if (!jobs_has_work(&recorder->jobs))
+        else if (!jobs_has_work(&recorder->jobs) && !retention_is_due(&recorder->retention))
             use_idle_time(recorder);
         work_on_jobs(recorder);
+        work_on_retention(recorder);
     }
     jobs_close(&recorder->jobs);
     return NULL;
@@ -563,6 +600,7 @@ struct recorder *recorder_create(const struct recorder_options *options, struct 
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&recorder->wake, &attributes);
     jobs_init(&recorder->jobs);
+    retention_init(&recorder->retention, options->writer, options->log);
     pthread_condattr_destroy(&attributes);
     if (options->writer == NULL) {
         jobs_close(&recorder->jobs);
@@ -617,6 +655,7 @@ void recorder_get_status(struct recorder *recorder, struct server_status *status
     status->lost_exchanges = atomic_load(&recorder->lost_exchanges);
     status->lost_bytes = atomic_load(&recorder->lost_bytes);
     status->is_recording = !recorder_is_failing(recorder);
+    retention_get_status(&recorder->retention, status);
     pthread_mutex_lock(&recorder->mutex);
     snprintf(status->problem, sizeof(status->problem), "%s", recorder->problem);
     pthread_mutex_unlock(&recorder->mutex);

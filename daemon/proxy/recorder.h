@@ -41,6 +41,8 @@ void recorder_push(struct recorder *recorder, struct record *record); // any thr
 bool recorder_has_room(const struct recorder *recorder);              // any thread
 // Does the disk refuse what is written? Any thread.
 bool recorder_is_failing(const struct recorder *recorder);
+// How long exchanges are kept and how large the recording may be; 0: without limit. Any thread.
+void recorder_set_limits(struct recorder *recorder, int64_t keep_age_ms, int64_t keep_bytes);
 // Runs a job on the writer thread, a slice between two batches, and waits for its end. A busy file
 // is waited for; a full disk fails the job. While the disk refuses records, jobs go on: they may be
 // what makes room. Any thread but the writer's.

@@ -195,7 +195,10 @@ static int start_recorder(struct server *server, const struct config *config, st
         .log = server->log,
     };
     server->recorder = recorder_create(&options, err);
-    return server->recorder == NULL ? -1 : 0;
+    if (server->recorder == NULL)
+        return -1;
+    recorder_set_limits(server->recorder, config->keep_age_ms, config->keep_bytes);
+    return 0;
 }
 
 static void create_workers(struct server *server, const struct config *config)

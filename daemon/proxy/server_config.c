@@ -3,6 +3,7 @@
 #include "admission.h"
 #include "hark/mem.h"
 #include "hark/version.h"
+#include "recorder.h"
 #include "redact_key.h"
 #include "reverse.h"
 #include "server_state.h"
@@ -18,8 +19,6 @@ int server_check_config(const struct config *config, struct err *err)
     } unsupported[] = {
         {config->upstream_http != CONFIG_UPSTREAM_HTTP_1_1, "upstream_http"},
         {config->ignore != NULL, "ignore"},
-        {config->keep_age_ms > 0, "keep_age"},
-        {config->keep_bytes > 0, "keep_bytes"},
         {config->proxy_auth != NULL, "proxy_auth"},
     };
     for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++)
@@ -97,6 +96,7 @@ void server_reload(struct server *server, struct config *config)
     keep_playback(server, config);
     server->is_recording = server_records(config);
     server->mode = (int)config->mode;
+    recorder_set_limits(server->recorder, config->keep_age_ms, config->keep_bytes);
     log_set_level(server->log, config->log_level);
     server_add_config(server, config);
     admission_configure(server->admission, config);

@@ -171,6 +171,18 @@ static int set_up_schema(struct store_writer *writer, struct err *err)
     return 0;
 }
 
+// A commit has left `frames` pages in the WAL: more than before, or it has begun anew.
+static int on_commit(void *ctx, sqlite3 *db, const char *name, int frames)
+{
+    (void)db;
+    (void)name;
+    struct store_writer *writer = ctx;
+    int added = frames > writer->wal_frames ? frames - writer->wal_frames : frames;
+    writer->wal_written_bytes += added * writer->page_bytes;
+    writer->wal_frames = frames;
+    return SQLITE_OK;
+}
+
 // secure_delete: Debian's default would write each page that is freed once more, full of zeros.
 // FAST still overwrites what is deleted inside pages that are written anyway.
 static int configure(struct store_writer *writer, bool sync_every_commit, struct err *err)
@@ -181,15 +193,14 @@ static int configure(struct store_writer *writer, bool sync_every_commit, struct
                            "PRAGMA temp_store = MEMORY;"
                            "PRAGMA foreign_keys = OFF;"
                            "PRAGMA secure_delete = FAST";
-    char limit[64];
-    sqlite3_snprintf(sizeof(limit), limit, "PRAGMA journal_size_limit = %lld",
-                     (long long)WRITER_WAL_LIMIT_BYTES);
     const char *sync =
         sync_every_commit ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL";
     if (sql_exec(writer->db, settings, "set up", writer->path, err) != 0 ||
-        sql_exec(writer->db, limit, "set up", writer->path, err) != 0)
+        sql_exec(writer->db, sync, "set up", writer->path, err) != 0 ||
+        sql_integer(writer->db, "PRAGMA page_size", &writer->page_bytes, writer->path, err) != 0)
         return -1;
-    return sql_exec(writer->db, sync, "set up", writer->path, err);
+    sqlite3_wal_hook(writer->db, on_commit, writer);
+    return store_writer_limit_wal(writer, WRITER_WAL_LIMIT_BYTES, err) == STORE_OK ? 0 : -1;
 }
 
 // A session that met damage has left word of it; after a crash a small file is read whole.

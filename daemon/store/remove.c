@@ -16,29 +16,6 @@
 #define PIECE_ROWS   16 // of bodies, up to 256 KiB each, between two looks at the clock
 #define SLICE_PIECES 8
 
-struct pages {
-    int64_t used;
-    int64_t free;
-    int64_t bytes; // of one
-};
-
-static enum store_result count_pages(struct store_writer *writer, struct pages *pages,
-                                     struct err *err)
-{
-    sqlite3_stmt *statement = writer->statements[STATEMENT_COUNT_PAGES];
-    int code = sqlite3_step(statement);
-    enum store_result result = STORE_OK;
-    if (code == SQLITE_ROW) {
-        pages->used = sqlite3_column_int64(statement, 0);
-        pages->free = sqlite3_column_int64(statement, 1);
-        pages->bytes = sqlite3_column_int64(statement, 2);
-    } else {
-        result = writer_fail(writer, code, "look at", err);
-    }
-    sqlite3_reset(statement);
-    return result;
-}
-
 // --- one exchange --------------------------------------------------------------------------------
 
 static enum store_result find_removable(struct store_writer *writer, int64_t id, bool *is_removable,
@@ -115,11 +92,11 @@ static enum store_result remove_next(struct store_removal *removal, struct store
 static enum store_result look_whether_enough(struct store_removal *removal,
                                              struct store_writer *writer, struct err *err)
 {
-    struct pages pages = {0};
+    struct store_sizes sizes;
     if (removal->keep_bytes == STORE_PRUNE_NO_LIMIT)
         return STORE_OK;
-    enum store_result result = count_pages(writer, &pages, err);
-    removal->is_enough = result == STORE_OK && pages.used * pages.bytes <= removal->keep_bytes;
+    enum store_result result = store_writer_get_sizes(writer, &sizes, err);
+    removal->is_enough = result == STORE_OK && sizes.used_bytes <= removal->keep_bytes;
     return result;
 }
 
@@ -134,11 +111,11 @@ static enum store_result keep_ids(struct store_writer *writer, int64_t last_id, 
 static enum store_result remove_slice(struct store_removal *removal, struct store_writer *writer,
                                       struct err *err)
 {
-    struct pages before = {0};
-    struct pages after = {0};
+    struct store_sizes before = {0};
+    struct store_sizes after = {0};
     int64_t until_us = clock_monotonic_us() + SLICE_US;
     int64_t last_id = 0;
-    enum store_result result = count_pages(writer, &before, err);
+    enum store_result result = store_writer_get_sizes(writer, &before, err);
     if (result == STORE_OK)
         result = look_whether_enough(removal, writer, err);
     while (result == STORE_OK && !removal->is_enough && removal->next < removal->count) {
@@ -153,11 +130,11 @@ static enum store_result remove_slice(struct store_removal *removal, struct stor
     if (result == STORE_OK)
         result = keep_ids(writer, last_id, err);
     if (result == STORE_OK)
-        result = count_pages(writer, &after, err);
+        result = store_writer_get_sizes(writer, &after, err);
     if (result == STORE_OK)
         result = store_writer_commit(writer, err);
     if (result == STORE_OK)
-        removal->bytes += (before.used - after.used) * before.bytes;
+        removal->bytes += before.used_bytes - after.used_bytes;
     return result;
 }
 
@@ -178,21 +155,23 @@ enum store_step store_remove_step(void *ctx, struct store_writer *writer, struct
 
 // --- giving back ---------------------------------------------------------------------------------
 
-static enum store_result vacuum_slice(struct store_writer *writer, struct pages *pages,
+static enum store_result vacuum_slice(struct store_vacuum *vacuum, struct store_writer *writer,
                                       struct err *err)
 {
     int64_t until_us = clock_monotonic_us() + SLICE_US;
     char sql[64];
     sqlite3_snprintf(sizeof(sql), sql, "PRAGMA incremental_vacuum(%d)", VACUUM_PAGES);
-    enum store_result result = count_pages(writer, pages, err);
-    for (int moved = 0; result == STORE_OK && pages->free > 0 && moved < SLICE_PAGES &&
-                        clock_monotonic_us() < until_us;
+    struct store_sizes sizes;
+    enum store_result result = store_writer_get_sizes(writer, &sizes, err);
+    for (int moved = 0; result == STORE_OK && sizes.free_bytes > vacuum->keep_free_bytes &&
+                        moved < SLICE_PAGES && clock_monotonic_us() < until_us;
          moved += VACUUM_PAGES) {
         int code = sqlite3_exec(writer->db, sql, NULL, NULL, NULL);
         if (code != SQLITE_OK)
             return writer_fail(writer, code, "give back space of", err);
-        result = count_pages(writer, pages, err);
+        result = store_writer_get_sizes(writer, &sizes, err);
     }
+    vacuum->free_bytes = sizes.free_bytes;
     return result == STORE_OK ? store_writer_commit(writer, err) : result;
 }
 
@@ -207,14 +186,12 @@ static enum store_step end_vacuum(struct store_writer *writer, struct err *err)
 enum store_step store_vacuum_step(void *ctx, struct store_writer *writer, struct err *err)
 {
     struct store_vacuum *vacuum = ctx;
-    struct pages pages = {0};
     enum store_result result = store_writer_begin(writer, err);
     if (result == STORE_OK)
-        result = vacuum_slice(writer, &pages, err);
+        result = vacuum_slice(vacuum, writer, err);
     if (result != STORE_OK)
         return store_step_after(result);
-    vacuum->free_bytes = pages.free * pages.bytes;
-    if (pages.free == 0)
+    if (vacuum->free_bytes <= vacuum->keep_free_bytes)
         return end_vacuum(writer, err);
     return --vacuum->slices_left > 0 ? STEP_MORE : STEP_DONE;
 }

@@ -68,6 +68,18 @@ enum store_result writer_run(struct store_writer *writer, enum writer_statement 
     return result;
 }
 
+enum store_result writer_ask(struct store_writer *writer, enum writer_statement which,
+                             int64_t *value, struct err *err)
+{
+    sqlite3_stmt *statement = writer->statements[which];
+    int code = sqlite3_step(statement);
+    *value = code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+    enum store_result result =
+        code == SQLITE_ROW ? STORE_OK : writer_fail(writer, code, "look at", err);
+    sqlite3_reset(statement);
+    return result;
+}
+
 // --- statements ---------------------------------------------------------------------------------
 
 #define COLUMN_NAME(name) #name,
@@ -130,9 +142,13 @@ int writer_prepare(struct store_writer *writer, struct err *err)
         [STATEMENT_CUT_ROW] = "UPDATE exchange SET body_truncated = 1 WHERE id = ?1",
         [STATEMENT_KEEP_IDS] = "UPDATE session SET next_exchange_id = max(next_exchange_id, ?1)"
                                " WHERE id = ?2",
-        [STATEMENT_COUNT_PAGES] =
-            "SELECT page_count - freelist_count, freelist_count, page_size"
-            " FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
+        [STATEMENT_COUNT_PAGES] = "PRAGMA page_count",
+        [STATEMENT_COUNT_FREE_PAGES] = "PRAGMA freelist_count",
+        [STATEMENT_FIND_OLDER] =
+            "SELECT id, started_us, source = 'import' AND (SELECT session.started_us FROM session"
+            " WHERE session.id = session_id) >= ?1 FROM exchange WHERE started_us < ?1"
+            " AND (started_us, id) > (?2, ?3) ORDER BY started_us, id LIMIT ?4",
+        [STATEMENT_FIND_FIRST] = "SELECT id FROM exchange WHERE id > ?1 ORDER BY id LIMIT ?2",
         [STATEMENT_HAS_ROW] = "SELECT 1 FROM exchange WHERE id = ?1",
         [STATEMENT_REMOVE_NOTES_OF_KIND] =
             "DELETE FROM note WHERE exchange_id = ?1 AND is_mark = ?2",
@@ -433,6 +449,21 @@ enum store_result store_writer_put_session(struct store_writer *writer,
     return writer_run(writer, STATEMENT_PUT_SESSION, "write to", err);
 }
 
+// --- sizes --------------------------------------------------------------------------------------
+
+enum store_result store_writer_get_sizes(struct store_writer *writer, struct store_sizes *sizes,
+                                         struct err *err)
+{
+    int64_t pages;
+    int64_t free_pages = 0;
+    enum store_result result = writer_ask(writer, STATEMENT_COUNT_PAGES, &pages, err);
+    if (result == STORE_OK)
+        result = writer_ask(writer, STATEMENT_COUNT_FREE_PAGES, &free_pages, err);
+    *sizes = (struct store_sizes){.used_bytes = (pages - free_pages) * writer->page_bytes,
+                                  .free_bytes = free_pages * writer->page_bytes};
+    return result;
+}
+
 // --- checkpoint ---------------------------------------------------------------------------------
 
 static int64_t wal_size(const struct store_writer *writer)
@@ -446,7 +477,7 @@ static int64_t wal_size(const struct store_writer *writer)
 static bool is_restart_due(struct store_writer *writer)
 {
     int64_t now_us = clock_monotonic_us();
-    if (wal_size(writer) <= WRITER_WAL_LIMIT_BYTES ||
+    if (wal_size(writer) <= writer->wal_limit_bytes ||
         now_us - writer->restart_tried_us < WRITER_RESTART_INTERVAL_US)
         return false;
     writer->restart_tried_us = now_us;
@@ -455,17 +486,42 @@ static bool is_restart_due(struct store_writer *writer)
 
 // PASSIVE moves what no reader still needs. Once all of it is moved, the next transaction begins
 // the WAL anew, if at that moment nobody reads from it. Where somebody always does, that never
-// happens; RESTART waits, a busy time-out long, until those who read now have ended.
+// happens; TRUNCATE waits, a busy time-out long, until those who read now have ended.
 enum store_result store_writer_checkpoint(struct store_writer *writer, int64_t *wal_bytes,
                                           struct err *err)
 {
     assert(sqlite3_get_autocommit(writer->db));
+    writer->wal_written_bytes = 0;
     int code = sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (code == SQLITE_OK && is_restart_due(writer)) {
-        code = sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+        code = sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         if ((code & 0xff) == SQLITE_BUSY)
             code = SQLITE_OK;
     }
     *wal_bytes = wal_size(writer);
     return code == SQLITE_OK ? STORE_OK : writer_fail(writer, code, "checkpoint", err);
+}
+
+bool store_writer_is_checkpointed(const struct store_writer *writer)
+{
+    return writer->wal_written_bytes == 0 && wal_size(writer) <= writer->wal_limit_bytes;
+}
+
+bool store_writer_checkpoint_is_due(const struct store_writer *writer)
+{
+    return writer->wal_written_bytes >= writer->wal_limit_bytes / WRITER_CHECKPOINT_SHARE;
+}
+
+enum store_result store_writer_limit_wal(struct store_writer *writer, int64_t bytes,
+                                         struct err *err)
+{
+    char sql[64];
+    if (bytes > WRITER_WAL_LIMIT_BYTES)
+        bytes = WRITER_WAL_LIMIT_BYTES;
+    sqlite3_snprintf(sizeof(sql), sql, "PRAGMA journal_size_limit = %lld", (long long)bytes);
+    int code = sqlite3_exec(writer->db, sql, NULL, NULL, NULL);
+    if (code != SQLITE_OK)
+        return writer_fail(writer, code, "set up", err);
+    writer->wal_limit_bytes = bytes;
+    return STORE_OK;
 }

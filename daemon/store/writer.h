@@ -11,8 +11,11 @@
 // How long an operation waits for another connection before it says STORE_BUSY.
 #define WRITER_BUSY_MS 100
 
-// What the -wal file shrinks to when it begins anew.
+// What the -wal file shrinks to when it begins anew, unless store_writer_limit_wal() says less.
 #define WRITER_WAL_LIMIT_BYTES ((int64_t)64 * 1024 * 1024)
+
+// Checkpoints are due when so much of that has been written since the last one.
+#define WRITER_CHECKPOINT_SHARE 4
 
 // How often a larger one is worth waiting for its readers.
 #define WRITER_RESTART_INTERVAL_US 1000000
@@ -34,6 +37,9 @@ enum writer_statement {
     STATEMENT_CUT_ROW,
     STATEMENT_KEEP_IDS,
     STATEMENT_COUNT_PAGES,
+    STATEMENT_COUNT_FREE_PAGES,
+    STATEMENT_FIND_OLDER,
+    STATEMENT_FIND_FIRST,
     STATEMENT_HAS_ROW,
     STATEMENT_REMOVE_NOTES_OF_KIND,
     STATEMENT_INSERT_NOTE,
@@ -49,8 +55,12 @@ struct store_writer {
     sqlite3_stmt *statements[STATEMENT_COUNT];
     struct log *log;
     int64_t session_id;
-    int64_t next_id;          // first unused exchange id
-    int64_t restart_tried_us; // monotonic; see store_writer_checkpoint()
+    int64_t next_id; // first unused exchange id
+    int64_t page_bytes;
+    int64_t wal_limit_bytes;
+    int64_t wal_written_bytes; // since the last checkpoint
+    int wal_frames;            // in the WAL after the last commit
+    int64_t restart_tried_us;  // monotonic; see store_writer_checkpoint()
     // What was made for a row that is being bound, until its statement has run.
     struct buffer json[4];
     struct arena latin1;
@@ -63,6 +73,9 @@ void writer_finalize(struct store_writer *writer);
 // Runs a statement that gives no rows.
 enum store_result writer_run(struct store_writer *writer, enum writer_statement which,
                              const char *action, struct err *err);
+// Runs a statement that gives one integer.
+enum store_result writer_ask(struct store_writer *writer, enum writer_statement which,
+                             int64_t *value, struct err *err);
 // What a failed call of SQLite means; rolls back.
 enum store_result writer_fail(struct store_writer *writer, int code, const char *action,
                               struct err *err);

@@ -51,8 +51,9 @@ enum store_step store_remove_step(void *removal, struct store_writer *writer, st
 
 // Gives free pages at the end of the file, made so by moving others, back to the system.
 struct store_vacuum {
-    int slices_left;    // how many may still be done
-    int64_t free_bytes; // what is left in the file
+    int slices_left;         // how many may still be done
+    int64_t keep_free_bytes; // so much may stay free in the file
+    int64_t free_bytes;      // what is left in the file
 };
 enum store_step store_vacuum_step(void *vacuum, struct store_writer *writer, struct err *err);
 

@@ -93,9 +93,23 @@ enum store_result store_writer_commit(struct store_writer *writer, struct err *e
 void store_writer_rollback(struct store_writer *writer);
 
 // Moves what it can of the WAL into the file, without waiting for readers, but for at most 100 ms
-// in a second while the WAL is larger than 64 MiB. `wal_bytes` gets what the WAL file occupies
+// in a second while the WAL is larger than its limit. `wal_bytes` gets what the WAL file occupies
 // afterwards.
 enum store_result store_writer_checkpoint(struct store_writer *writer, int64_t *wal_bytes,
                                           struct err *err);
+// Has enough been written for a checkpoint? And would one have nothing to do?
+bool store_writer_checkpoint_is_due(const struct store_writer *writer);
+bool store_writer_is_checkpointed(const struct store_writer *writer);
+// What the WAL file shrinks to when it begins anew: 64 MiB, or less.
+enum store_result store_writer_limit_wal(struct store_writer *writer, int64_t bytes,
+                                         struct err *err);
+
+// The main file: what its pages hold, and what is free in it for what comes next.
+struct store_sizes {
+    int64_t used_bytes;
+    int64_t free_bytes;
+};
+enum store_result store_writer_get_sizes(struct store_writer *writer, struct store_sizes *sizes,
+                                         struct err *err);
 
 #endif

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+#include "retention.h"
+
+#include "hark/clock.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define MIB            ((int64_t)1024 * 1024)
+#define WAL_LEAST      (MIB / 2)
+#define WAL_MOST       (64 * MIB)
+#define BATCH_MOST     (4 * MIB)
+#define AGE_LOOK_LEAST ((int64_t)1000000)
+#define AGE_LOOK_MOST  ((int64_t)60000000)
+// How often in its life an exchange is looked at: it stays a hundredth too long at most.
+#define AGE_LOOKS 100
+// After a sweep that could not reach its end, or failed.
+#define REST_US      ((int64_t)2000000)
+#define BUSY_REST_US ((int64_t)5000)
+
+// --- limits --------------------------------------------------------------------------------------
+
+void retention_init(struct retention *retention, struct store_writer *writer, struct log *log)
+{
+    *retention = (struct retention){.writer = writer, .log = log, .planned_keep_bytes = -1};
+}
+
+void retention_set_limits(struct retention *retention, int64_t keep_age_ms, int64_t keep_bytes)
+{
+    atomic_store(&retention->keep_age_ms, keep_age_ms);
+    atomic_store(&retention->keep_bytes, keep_bytes);
+}
+
+static int64_t clamp(int64_t value, int64_t least, int64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+static void plan(struct retention *retention, int64_t keep_bytes)
+{
+    struct err err = {0};
+    int64_t wal_bytes = keep_bytes == 0 ? WAL_MOST : clamp(keep_bytes / 16, WAL_LEAST, WAL_MOST);
+    if (store_writer_limit_wal(retention->writer, wal_bytes, &err) != STORE_OK)
+        log_warn(retention->log, "retention", "%s", err.text);
+    retention->planned_keep_bytes = keep_bytes;
+    retention->file_bytes =
+        keep_bytes == 0 ? STORE_PRUNE_NO_LIMIT : clamp(keep_bytes - wal_bytes, 0, INT64_MAX);
+    retention->batch_bytes = clamp(wal_bytes / 4, 0, BATCH_MOST);
+    retention->margin_bytes = 2 * retention->batch_bytes;
+}
+
+size_t retention_batch_bytes(const struct retention *retention)
+{
+    return retention->planned_keep_bytes <= 0 ? SIZE_MAX : (size_t)retention->batch_bytes;
+}
+
+// --- when ----------------------------------------------------------------------------------------
+
+static bool is_age_due(struct retention *retention, int64_t now_us)
+{
+    int64_t age_ms = atomic_load(&retention->keep_age_ms);
+    if (age_ms == 0 || now_us < retention->next_age_us)
+        return false;
+    retention->next_age_us =
+        now_us + clamp(age_ms * (1000 / AGE_LOOKS), AGE_LOOK_LEAST, AGE_LOOK_MOST);
+    return true;
+}
+
+// What may still be written before the file is larger than its share.
+static int64_t room_bytes(struct retention *retention, bool *is_too_large)
+{
+    struct store_sizes sizes;
+    struct err err = {0};
+    *is_too_large = false;
+    if (retention->file_bytes == STORE_PRUNE_NO_LIMIT ||
+        store_writer_get_sizes(retention->writer, &sizes, &err) != STORE_OK)
+        return INT64_MAX;
+    *is_too_large = sizes.used_bytes + sizes.free_bytes > retention->file_bytes;
+    return retention->file_bytes - sizes.used_bytes;
+}
+
+bool retention_is_urgent(struct retention *retention)
+{
+    bool is_too_large;
+    return room_bytes(retention, &is_too_large) < retention->margin_bytes / 2;
+}
+
+static bool is_size_due(struct retention *retention)
+{
+    bool is_too_large;
+    return room_bytes(retention, &is_too_large) < retention->margin_bytes || is_too_large;
+}
+
+static int64_t keep_from_us(struct retention *retention)
+{
+    bool was_ahead = retention->clock.is_ahead;
+    int64_t now_us = age_clock_now_us(&retention->clock, clock_wall_us(), clock_boot_us());
+    if (retention->clock.is_ahead && !was_ahead)
+        log_warn(retention->log, "retention",
+                 "the clock was set forward by more than a minute: for an hour keep_age goes by "
+                 "what it was before");
+    return now_us - atomic_load(&retention->keep_age_ms) * 1000;
+}
+
+static void begin_sweep(struct retention *retention, bool is_for_age, bool is_for_size)
+{
+    int64_t used_bytes = retention->file_bytes - 2 * retention->margin_bytes;
+    retention->is_sweeping = true;
+    retention->sweep = (struct store_retention){
+        .keep_from_us = is_for_age ? keep_from_us(retention) : STORE_PRUNE_NO_LIMIT,
+        .used_bytes = is_for_size ? clamp(used_bytes, 0, INT64_MAX) : STORE_PRUNE_NO_LIMIT,
+        .file_bytes = retention->file_bytes,
+    };
+}
+
+// The file shrinks slowly while the traffic fills what was made free.
+static bool is_overtaken(struct retention *retention)
+{
+    return retention->sweep.phase == RETENTION_SPACE && !retention->sweep.is_short &&
+           retention_is_urgent(retention);
+}
+
+bool retention_is_due(struct retention *retention)
+{
+    int64_t keep_bytes = atomic_load(&retention->keep_bytes);
+    int64_t now_us = clock_monotonic_us();
+    if (keep_bytes != retention->planned_keep_bytes)
+        plan(retention, keep_bytes);
+    if (now_us < retention->rest_until_us)
+        return false;
+    if (retention->is_sweeping && !is_overtaken(retention))
+        return true;
+    bool is_for_age = is_age_due(retention, now_us);
+    bool is_for_size = is_size_due(retention);
+    if (is_for_age || is_for_size)
+        begin_sweep(retention, is_for_age, is_for_size);
+    return retention->is_sweeping;
+}
+
+// --- a slice -------------------------------------------------------------------------------------
+
+static void say_short(struct retention *retention)
+{
+    bool is_short = retention->sweep.is_short;
+    if (atomic_exchange(&retention->is_short, is_short) == is_short || !is_short)
+        return;
+    log_warn(retention->log, "retention",
+             "keep_bytes = %" PRId64 " cannot be kept: exchanges that are marked, or still go on, "
+             "take more, and they stay",
+             retention->planned_keep_bytes);
+}
+
+static void end_sweep(struct retention *retention)
+{
+    const struct store_retention *sweep = &retention->sweep;
+    retention->is_sweeping = false;
+    if (sweep->used_bytes != STORE_PRUNE_NO_LIMIT)
+        say_short(retention);
+    if (sweep->is_short)
+        retention->rest_until_us = clock_monotonic_us() + REST_US;
+    if (sweep->exchanges > 0)
+        log_debug(retention->log, "retention", "%" PRId64 " exchanges removed", sweep->exchanges);
+}
+
+static void fail_sweep(struct retention *retention, const struct err *err)
+{
+    if (!retention->has_failed)
+        log_warn(retention->log, "retention", "nothing can be removed: %s", err->text);
+    retention->has_failed = true;
+    retention->is_sweeping = false;
+    retention->rest_until_us = clock_monotonic_us() + REST_US;
+}
+
+void retention_work(struct retention *retention)
+{
+    int64_t exchanges = retention->sweep.exchanges;
+    int64_t bytes = retention->sweep.bytes;
+    struct err err = {0};
+    enum store_step step = store_retention_step(&retention->sweep, retention->writer, &err);
+    atomic_fetch_add(&retention->exchanges, retention->sweep.exchanges - exchanges);
+    atomic_fetch_add(&retention->bytes, retention->sweep.bytes - bytes);
+    switch (step) {
+    case STEP_MORE:
+        retention->has_failed = false;
+        break;
+    case STEP_DONE:
+        end_sweep(retention);
+        break;
+    case STEP_BUSY:
+        retention->rest_until_us = clock_monotonic_us() + BUSY_REST_US;
+        break;
+    case STEP_FAILED:
+        fail_sweep(retention, &err);
+        break;
+    }
+}
+
+void retention_get_status(struct retention *retention, struct server_status *status)
+{
+    status->keep_age_ms = atomic_load(&retention->keep_age_ms);
+    status->keep_bytes = atomic_load(&retention->keep_bytes);
+    status->retired_exchanges = atomic_load(&retention->exchanges);
+    status->retired_bytes = atomic_load(&retention->bytes);
+    status->is_over_keep_bytes = atomic_load(&retention->is_short);
+}

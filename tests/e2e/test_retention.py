@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""keep_age and keep_bytes: what goes, what stays, and how much the recording takes meanwhile."""
+
+import contextlib
+import json
+import signal
+import sqlite3
+import threading
+
+import pytest
+from harness import wait_until
+from harness.conformance import fill
+from harness.load import Load
+from harness.origin import OK
+
+GET = b"GET {url}%s HTTP/1.1\r\nHost: {host}\r\n\r\n"
+MIB = 1 << 20
+
+
+def answer(size):
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"a" * size
+
+
+def record(hark, server, client, count, first=0):
+    peer = client(hark)
+    for number in range(first, first + count):
+        peer.ask(fill(GET % f"/{number}".encode(), server))
+    hark.rows_of(peer, count=count)
+
+
+def paths(hark):
+    return [row["path"] for row in hark.sql("SELECT path FROM exchange ORDER BY id")]
+
+
+def size_of(hark):
+    """Bytes of the file and its WAL."""
+    return sum(
+        file.stat().st_size
+        for file in (hark.db, hark.db.with_name(hark.db.name + "-wal"))
+        if file.exists()
+    )
+
+
+def status_of(hark):
+    return json.loads(hark.cli("status", "--json").stdout)
+
+
+def settled(hark):
+    """The status, once all that was answered is in the file."""
+
+    def find():
+        status = status_of(hark)
+        return None if status["queue_bytes"] or status["exchanges_in_flight"] else status
+
+    return wait_until(find, "the queue to be empty", seconds=30)
+
+
+class Sampler:
+    """The largest size that the recording has while it runs."""
+
+    def __init__(self, hark):
+        self.hark, self.largest, self.is_over = hark, 0, threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        while not self.is_over.wait(0.002):
+            self.largest = max(self.largest, size_of(self.hark))
+
+    def stop(self):
+        self.is_over.set()
+        self.thread.join()
+        return self.largest
+
+
+def load_until_written(hark, server, total, clients=4):
+    """Traffic until `total` bytes of bodies have been answered; the largest size meanwhile."""
+    sampler = Sampler(hark)
+    size = int(server.reply_size)
+    load = Load(hark.proxy_port, server.url, clients=clients)
+    try:
+        wait_until(
+            lambda: len(load.answered) * size >= total or load.broken, "enough traffic", seconds=60
+        )
+    finally:
+        load.stop()
+    assert not load.broken, load.broken[0]
+    assert set(load.statuses) == {200}
+    return load, sampler.stop()
+
+
+class TestKeepBytes:
+    @pytest.mark.parametrize("body", [1000, 30_000, 1_000_000])
+    def test_file_and_wal_stay_within_the_limit_under_load(self, daemon, origin, body):
+        limit = 32 * MIB if body > 2000 else 8 * MIB
+        hark = daemon(settings=[f"keep_bytes={limit}"])
+        server = origin(answer(body))
+        server.reply_size = body
+        load, largest = load_until_written(hark, server, 4 * limit if body > 2000 else 2 * limit)
+        assert largest <= limit * 1.1, f"{largest / MIB:.1f} MiB"
+        assert largest > limit * 0.6
+        settled(hark)
+        ids = [row["id"] for row in hark.sql("SELECT id FROM exchange ORDER BY id")]
+        assert ids == list(range(ids[0], ids[0] + len(ids)))
+        assert ids[0] > 1
+        wait_until(
+            lambda: status_of(hark)["retired_exchanges"]
+            == hark.value("SELECT min(id) FROM exchange") - 1,
+            "all that went to be counted",
+        )
+        assert status_of(hark)["lost_exchanges"] == 0
+        assert hark.value("PRAGMA integrity_check") == "ok"
+
+    def test_large_recording_shrinks_at_the_start(self, daemon, origin, client):
+        hark = daemon()
+        record(hark, origin(answer(MIB)), client, 24)
+        hark.stop()
+        assert size_of(hark) > 24 * MIB
+        hark.settings = ["keep_bytes=8M"]
+        hark.start()
+        wait_until(lambda: size_of(hark) < 8 * MIB, "the file to shrink", seconds=15)
+        left = paths(hark)
+        assert left and left == [f"/{number}" for number in range(24 - len(left), 24)]
+        assert hark.value("PRAGMA integrity_check") == "ok"
+
+    def test_marked_ones_stay_and_it_is_said_once_that_the_limit_is_not_kept(
+        self, daemon, origin, client
+    ):
+        hark = daemon()
+        record(hark, origin(answer(MIB)), client, 12)
+        for number in range(1, 11):
+            assert hark.cli("note", number, "--mark").returncode == 0
+        hark.stop()
+        hark.settings = ["keep_bytes=4M"]
+        hark.start()
+        wait_until(lambda: status_of(hark)["is_over_keep_bytes"], "the limit to be given up")
+        assert paths(hark) == [f"/{number}" for number in range(10)]
+        record(hark, origin(OK), client, 3, first=100)
+        wait_until(lambda: paths(hark) == [f"/{number}" for number in range(10)], "the new to go")
+        assert len([line for line in hark.lines if "cannot be kept" in line]) == 1
+        for number in range(1, 11):
+            assert hark.cli("note", number, "--unmark").returncode == 0
+        wait_until(lambda: size_of(hark) < 4 * MIB, "the file to shrink", seconds=15)
+        wait_until(lambda: not status_of(hark)["is_over_keep_bytes"], "the limit to be kept")
+
+    def test_what_goes_on_stays(self, daemon, origin, client):
+        hark, go_on = daemon(settings=["keep_bytes=4M"]), threading.Event()
+
+        def slow(conn):
+            conn.read_request()
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
+            go_on.wait(20)
+            conn.send(b"def")
+
+        peer = client(hark)
+        peer.send(fill(GET % b"/slow", origin(slow)))
+        wait_until(lambda: paths(hark) == ["/slow"], "a pending row")
+        other = client(hark)
+        server = origin(answer(MIB))
+        for number in range(8):
+            other.ask(fill(GET % f"/{number}".encode(), server))
+        wait_until(lambda: status_of(hark)["retired_exchanges"] > 3, "others to go")
+        assert paths(hark)[0] == "/slow"
+        go_on.set()
+        assert peer.response().body == b"abcdef"
+        row = hark.row_of(peer)
+        assert (row["state"], hark.body(row["id"], "response")) == ("done", b"abcdef")
+
+    def test_reload_takes_another_limit(self, daemon, origin, client):
+        hark = daemon(config="keep_bytes = 0\n")
+        record(hark, origin(answer(MIB)), client, 12)
+        hark.config_file.write_text("keep_bytes = 4M\n")
+        hark.signal(signal.SIGHUP)
+        wait_until(lambda: size_of(hark) < 4.4 * MIB, "the file to shrink", seconds=15)
+        assert status_of(hark)["keep_bytes"] == 4 * MIB
+
+
+class TestKeepAge:
+    def test_old_ones_go_while_it_runs_and_at_the_start(self, daemon, origin, client):
+        hark = daemon(settings=["keep_age=2s"])
+        record(hark, origin(OK), client, 3)
+        wait_until(lambda: paths(hark) == [], "old ones to go", seconds=10)
+        hark.stop()
+        hark.settings = []
+        hark.start()
+        record(hark, origin(OK), client, 2)
+        assert hark.cli("note", 4, "--mark").returncode == 0
+        hark.stop()
+        hark.settings = ["keep_age=1ms"]
+        hark.start()
+        wait_until(lambda: len(paths(hark)) == 1, "the others to go")
+        assert hark.value("SELECT id FROM exchange") == 4
+
+    def test_young_ones_stay(self, daemon, origin, client):
+        hark = daemon(settings=["keep_age=1h"])
+        record(hark, origin(OK), client, 3)
+        hark.stop()
+        with contextlib.closing(sqlite3.connect(hark.db)) as connection, connection:
+            connection.execute("UPDATE exchange SET started_us = started_us - 3600000000 WHERE id = 2")
+        hark.start()
+        wait_until(lambda: paths(hark) == ["/0", "/2"], "the old one to go")
