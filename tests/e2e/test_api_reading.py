@@ -10,7 +10,7 @@ import sqlite3
 import threading
 
 import pytest
-from harness import SCALE, wait_until
+from harness import LARGE_MIB, SCALE, wait_until
 from harness.api import Api, assert_problem
 from harness.conformance import fill
 from harness.load import Load
@@ -225,7 +225,7 @@ class TestBody:
         assert api.read(f"{LIST}/{row['id']}")["response_body"]["problem"]
 
     def test_a_long_one_streams_in_constant_memory(self, daemon, origin, client):
-        mib = 200
+        mib = LARGE_MIB
         block = os.urandom(MIB)
 
         def handle(conn):

@@ -16,7 +16,7 @@ import sys
 import time
 
 import pytest
-from harness import SCALE, wait_until
+from harness import LARGE_MIB, SCALE, wait_until
 from harness.daemon import clean_environment, run_hark
 from harness.message import Aborted
 from harness.running import Running, Summary
@@ -286,7 +286,7 @@ def test_head_and_no_content_stay_without_body(daemon, origin, client, play):
 
 
 def test_large_bodies_stream_both_ways_in_constant_memory(daemon, origin, client, play):
-    size = 200 << 20
+    size = LARGE_MIB << 20
     piece = os.urandom(1 << 20)
 
     def handle(conn):

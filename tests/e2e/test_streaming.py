@@ -7,7 +7,7 @@ import random
 import threading
 
 import pytest
-from harness import SCALE, wait_stable, wait_until
+from harness import LARGE_MIB, SCALE, wait_stable, wait_until
 from harness.conformance import fill
 from harness.daemon import fields_of
 from harness.origin import OK
@@ -16,7 +16,8 @@ MIB = 1 << 20
 BLOCK = random.Random(1).randbytes(MIB)
 GET = b"GET {url}/x HTTP/1.1\r\nHost: {host}\r\n\r\n"
 POST = b"POST {url}/x HTTP/1.1\r\nHost: {host}\r\n"
-SIZES = [pytest.param(64, id="64-mib"), pytest.param(1024, id="1-gib", marks=pytest.mark.soak)]
+MEDIUM = pytest.param(64 if SCALE == 1 else 16, id="medium")
+SIZES = [MEDIUM, pytest.param(1024, id="1-gib", marks=pytest.mark.soak)]
 # A sanitizer keeps freed memory for a while: there the figure says nothing.
 MEMORY_ALLOWED = 64 * MIB if SCALE == 1 else 1024 * MIB
 
@@ -144,7 +145,7 @@ class TestBackpressure:
             conn.read_body(request)
             conn.send(OK)
 
-        mib = 256
+        mib = LARGE_MIB
         hark, server = daemon(), origin(handle, receive_buffer=65536)
         before = hark.rss()
         peer = client(hark, seconds=60)

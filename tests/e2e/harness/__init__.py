@@ -11,9 +11,9 @@ from .daemon import Daemon, run_hark
 from .message import Aborted, Head, Response
 from .nginx import Nginx
 from .origin import OriginConnection, RawOrigin
-from .wait import SCALE, wait_stable, wait_until
+from .wait import LARGE_MIB, SCALE, wait_stable, wait_until
 
 __all__ = [
-    "Aborted", "Daemon", "Head", "Nginx", "OriginConnection", "RawClient", "RawOrigin", "Response",
-    "SCALE", "run_hark", "wait_stable", "wait_until",
+    "Aborted", "Daemon", "Head", "LARGE_MIB", "Nginx", "OriginConnection", "RawClient", "RawOrigin",
+    "Response", "SCALE", "run_hark", "wait_stable", "wait_until",
 ]
