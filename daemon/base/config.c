@@ -311,19 +311,26 @@ static int finish(struct config *config, struct err *err)
 struct config *config_load(const struct config_sources *sources, struct err *err)
 {
     struct config *config = mem_calloc(1, sizeof *config);
+    atomic_init(&config->refs, 1);
     struct loader loader = {.config = config, .err = err};
     loader.settings = arena_alloc(&config->arena, config_option_count * sizeof *loader.settings);
     loader.layers = arena_alloc(&config->arena, config_option_count * sizeof *loader.layers);
     config->settings = loader.settings;
     if (read_layers(&loader, sources) == 0 && finish(config, err) == 0)
         return config;
-    config_destroy(config);
+    config_release(config);
     return NULL;
 }
 
-void config_destroy(struct config *config)
+struct config *config_retain(struct config *config)
 {
-    if (config == NULL)
+    atomic_fetch_add_explicit(&config->refs, 1, memory_order_relaxed);
+    return config;
+}
+
+void config_release(struct config *config)
+{
+    if (config == NULL || atomic_fetch_sub(&config->refs, 1) != 1)
         return;
     struct arena arena = config->arena;
     free(config);
@@ -348,16 +355,6 @@ const char *config_origin(const struct config *config, const char *key)
 const char *config_item_origin(const struct config *config, const char *key, size_t index)
 {
     return find_setting(config, key)->item_origins.items[index];
-}
-
-const char *config_first_fixed_change(const struct config *old, const struct config *reloaded)
-{
-    for (size_t i = 0; i < config_option_count; i++) {
-        if (config_options[i].is_fixed &&
-            strcmp(old->settings[i].text, reloaded->settings[i].text) != 0)
-            return config_options[i].key;
-    }
-    return NULL;
 }
 
 const char *config_key_at(size_t index)

@@ -32,16 +32,15 @@ static const char *const log_format_words[] = {"text", "json", NULL};
 // clang-format off
 const struct config_option config_options[] = {
     {"listen", CONFIG_TYPE_LIST, FIELD(listen), "127.0.0.1:4275",
-     .check = config_check_address, .is_fixed = true},
+     .check = config_check_address},
     {"ui", CONFIG_TYPE_TEXT, FIELD(ui), "127.0.0.1:4276",
-     .check = config_check_address_or_off, .is_fixed = true},
+     .check = config_check_address_or_off},
     {"db", CONFIG_TYPE_TEXT, FIELD(db), "", .is_fixed = true},
     {"workers", CONFIG_TYPE_INT, FIELD(workers), "0", RANGE(0, 64), .is_fixed = true},
     {"mode", CONFIG_TYPE_WORD, FIELD(mode), "record", mode_words},
     {"durability", CONFIG_TYPE_WORD, FIELD(durability), "relaxed", durability_words,
      .is_fixed = true},
-    {"queue_bytes", CONFIG_TYPE_SIZE, FIELD(queue_bytes), "32M", RANGE(MIB, INT64_C(1) << 40),
-     .is_fixed = true},
+    {"queue_bytes", CONFIG_TYPE_SIZE, FIELD(queue_bytes), "32M", RANGE(MIB, INT64_C(1) << 40)},
 
     {"intercept", CONFIG_TYPE_BOOL, FIELD(intercept), "on", bool_words},
     {"passthrough", CONFIG_TYPE_LIST, FIELD(passthrough), "", .check = config_check_host_pattern},
@@ -61,8 +60,7 @@ const struct config_option config_options[] = {
      RANGE(1, LONGEST_TIMEOUT_MS)},
     {"header_timeout", CONFIG_TYPE_DURATION, FIELD(header_timeout_ms), "5m",
      RANGE(1, LONGEST_TIMEOUT_MS)},
-    {"max_connections", CONFIG_TYPE_INT, FIELD(max_connections), "20000", RANGE(1, 1000000),
-     .is_fixed = true},
+    {"max_connections", CONFIG_TYPE_INT, FIELD(max_connections), "20000", RANGE(1, 1000000)},
     {"max_connections_per_client", CONFIG_TYPE_INT, FIELD(max_connections_per_client), "0",
      RANGE(0, 1000000)},
     {"max_header_bytes", CONFIG_TYPE_SIZE, FIELD(max_header_bytes), "28k", RANGE(4 * KIB, MIB),
@@ -99,8 +97,7 @@ const struct config_option config_options[] = {
      .is_fixed = true},
 
     {"log_level", CONFIG_TYPE_WORD, FIELD(log_level), "info", log_level_words},
-    {"log_format", CONFIG_TYPE_WORD, FIELD(log_format), "text", log_format_words,
-     .is_fixed = true},
+    {"log_format", CONFIG_TYPE_WORD, FIELD(log_format), "text", log_format_words},
 };
 // clang-format on
 
@@ -247,4 +244,55 @@ int config_option_parse(const struct config_option *option, const char *text, bo
     }
     assert(!"a type without a reader");
     return -1;
+}
+
+static void copy_list(const struct config_list *from, struct config_list *to, struct arena *arena)
+{
+    *to = (struct config_list){0};
+    for (size_t i = 0; i < from->count; i++)
+        config_list_add(to, arena_strdup(arena, from->items[i]), arena);
+}
+
+static void copy_setting(const struct config_setting *from, struct config_setting *to,
+                         struct arena *arena)
+{
+    to->text = arena_strdup(arena, from->text);
+    to->origin = arena_strdup(arena, from->origin);
+    copy_list(&from->item_origins, &to->item_origins, arena);
+}
+
+static size_t field_size(enum config_type type)
+{
+    switch (type) {
+    case CONFIG_TYPE_BOOL:
+        return sizeof(bool);
+    case CONFIG_TYPE_WORD:
+    case CONFIG_TYPE_INT:
+        return sizeof(int);
+    case CONFIG_TYPE_SIZE:
+    case CONFIG_TYPE_SIZE_OR_ALL:
+    case CONFIG_TYPE_DURATION:
+        return sizeof(int64_t);
+    case CONFIG_TYPE_TEXT:
+    case CONFIG_TYPE_LIST:
+        break;
+    }
+    return 0;
+}
+
+void config_option_copy(const struct config_option *option, const struct config *from,
+                        struct config *to)
+{
+    size_t index = (size_t)(option - config_options);
+    const void *source = (const char *)from + option->offset;
+    void *field = (char *)to + option->offset;
+    copy_setting(&from->settings[index], &to->settings[index], &to->arena);
+    if (option->type == CONFIG_TYPE_LIST) {
+        copy_list(source, field, &to->arena);
+    } else if (option->type == CONFIG_TYPE_TEXT) {
+        const char *text = *(const char *const *)source;
+        *(const char **)field = text == NULL ? NULL : arena_strdup(&to->arena, text);
+    } else {
+        memcpy(field, source, field_size(option->type));
+    }
 }

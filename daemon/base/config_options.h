@@ -42,6 +42,10 @@ extern const size_t config_option_count;
 int config_option_parse(const struct config_option *option, const char *text, bool adds,
                         struct config *config, struct err *err);
 
+// Gives `to` the value of one option that `from` has, and where that was said.
+void config_option_copy(const struct config_option *option, const struct config *from,
+                        struct config *to);
+
 void config_list_add(struct config_list *list, const char *item, struct arena *arena);
 
 #endif

@@ -18,7 +18,7 @@
 
 struct log {
     int fd;
-    bool as_json;
+    atomic_bool as_json;
     bool is_journal;
     atomic_int level;
 };
@@ -40,7 +40,7 @@ struct log *log_create(int fd, enum log_level level, bool as_json)
 {
     struct log *log = mem_calloc(1, sizeof(*log));
     log->fd = fd;
-    log->as_json = as_json;
+    atomic_init(&log->as_json, as_json);
     log->is_journal = is_journal(fd);
     atomic_init(&log->level, (int)level);
     return log;
@@ -54,6 +54,11 @@ void log_destroy(struct log *log)
 void log_set_level(struct log *log, enum log_level level)
 {
     atomic_store_explicit(&log->level, (int)level, memory_order_relaxed);
+}
+
+void log_set_format(struct log *log, bool as_json)
+{
+    atomic_store_explicit(&log->as_json, as_json, memory_order_relaxed);
 }
 
 bool log_has_level(const struct log *log, enum log_level level)

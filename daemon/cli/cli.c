@@ -253,7 +253,7 @@ static enum status start_command(const struct command *command, const char *comm
 
 out:
     store_reader_close(invocation.reader);
-    config_destroy(invocation.config);
+    config_release(invocation.config);
     free(invocation.db_path);
     free(invocation.data_dir);
     given_options_fini(&given);

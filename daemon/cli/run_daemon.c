@@ -62,7 +62,7 @@ static int set_addresses(struct invocation *invocation, struct err *err)
     if (!says_key(&invocation->sources, "ui"))
         sets[sources.set_count++] = ANY_UI;
     sources.sets = sets;
-    config_destroy(invocation->config);
+    config_release(invocation->config);
     invocation->config = config_load(&sources, err);
     free(sets);
     return invocation->config ? serve_check(invocation->config, err) : -1;

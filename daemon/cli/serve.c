@@ -107,7 +107,6 @@ static int start(struct daemon *daemon, struct err *err)
             .data_dir = invocation->control_dir ? invocation->control_dir : invocation->data_dir,
             .ui_address = config->ui,
             .ui_socket = daemon->sockets.ui,
-            .must_record = config->mode != CONFIG_MODE_OFF && !config_is_read_only(config),
         },
         err);
     if (!daemon->control)
@@ -137,11 +136,10 @@ static void say_ready(const struct daemon *daemon)
 {
     struct buffer line = {0};
     buffer_append_text(&line, "hark: ready: proxy ");
-    const char *address;
-    for (size_t i = 0; (address = server_listen_address(daemon->server, i)); i++)
-        buffer_printf(&line, "%shttp://%s", i > 0 ? "," : "", address);
-    if (control_address(daemon->control))
-        buffer_printf(&line, ", page http://%s", control_address(daemon->control));
+    server_append_addresses(daemon->server, ",", &line);
+    char page[CONTROL_ADDRESS_MAX];
+    if (control_get_address(daemon->control, page))
+        buffer_printf(&line, ", page http://%s", page);
     struct server_reverse reverse;
     for (size_t i = 0; server_reverse_address(daemon->server, i, &reverse); i++)
         buffer_printf(&line, "%shttp://%s for %s://%s", i > 0 ? ", " : ", reverse ",
@@ -153,24 +151,61 @@ static void say_ready(const struct daemon *daemon)
     buffer_fini(&line);
 }
 
+static struct config *read_again(struct daemon *daemon, struct err *err)
+{
+    struct config *config = config_load(&daemon->invocation->sources, err);
+    if (config == NULL || check_filters(config, err) == 0)
+        return config;
+    config_release(config);
+    return NULL;
+}
+
+// The two go together: nothing changes unless both can.
+static int take_config(struct daemon *daemon, struct config *config, struct err *err)
+{
+    struct control_page *page = NULL;
+    if (control_prepare_page(daemon->control, config->ui, &page, err) < 0) {
+        config_release(config);
+        return -1;
+    }
+    if (server_reload(daemon->server, config, err) < 0) {
+        control_drop_page(daemon->control, page);
+        return -1;
+    }
+    return control_change_page(daemon->control, page, err);
+}
+
+static void say_reloaded(struct daemon *daemon, const char *file)
+{
+    struct server_reload reload;
+    server_get_reload(daemon->server, &reload);
+    log_info(daemon->log, "serve", "reload: read %s, changed: %s", file,
+             *reload.changed ? reload.changed : "nothing");
+    if (*reload.waiting)
+        log_warn(daemon->log, "serve", "reload: with the next start will change: %s",
+                 reload.waiting);
+}
+
 static void reload(struct daemon *daemon)
 {
     struct err err = {0};
-    struct config *config = config_load(&daemon->invocation->sources, &err);
-    if (!config || check_filters(config, &err) < 0) {
-        config_destroy(config);
+    struct config *config = read_again(daemon, &err);
+    const char *used = config == NULL ? NULL : config_file_in_use(config);
+    char *file = mem_strdup(used == NULL ? "no file, there is none" : used);
+    enum log_level level = config == NULL ? LOG_LEVEL_INFO : config->log_level;
+    bool is_json = config != NULL && config->log_format == CONFIG_LOG_FORMAT_JSON;
+    if (config == NULL || take_config(daemon, config, &err) < 0) {
+        server_note_bad_reload(daemon->server, err.text);
         log_error(daemon->log, "serve", "reload: %s; the old configuration stays", err.text);
-        return;
+    } else {
+        // Whoever waits for the line gets it if it is wanted before or after.
+        bool was_told = log_has_level(daemon->log, LOG_LEVEL_INFO);
+        log_set_format(daemon->log, is_json);
+        if (!was_told)
+            log_set_level(daemon->log, level);
+        say_reloaded(daemon, file);
+        log_set_level(daemon->log, level);
     }
-    const char *used = config_file_in_use(config);
-    char *file = mem_strdup(used ? used : "no file, there is none");
-    // The level may change: whoever waits for this line gets it if it is wanted before or after.
-    bool is_told = log_has_level(daemon->log, LOG_LEVEL_INFO);
-    if (is_told)
-        log_info(daemon->log, "serve", "reload: read %s", file);
-    server_reload(daemon->server, config);
-    if (!is_told)
-        log_info(daemon->log, "serve", "reload: read %s", file);
     free(file);
 }
 

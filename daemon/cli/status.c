@@ -2,6 +2,7 @@
 // hark status: asks the daemon of the data folder how it is.
 #include "command.h"
 #include "daemon_client.h"
+#include "hark/clock.h"
 #include "hark/human.h"
 #include "hark/terminal.h"
 
@@ -121,6 +122,29 @@ static void print_traffic(const json_t *status)
     buffer_fini(&line);
 }
 
+static void print_reload(const json_t *status)
+{
+    const json_t *reload = json_object_get(status, "reload");
+    if (!json_is_object(reload))
+        return;
+    struct buffer line = {0};
+    human_append_duration(&line, clock_wall_us() - integer_of(reload, "at_us"));
+    buffer_append_text(&line, " ago, ");
+    if (*text_of(reload, "problem")) {
+        buffer_printf(&line, "FAILED: %s; the old configuration stays", text_of(reload, "problem"));
+    } else {
+        const char *changed = text_of(reload, "changed");
+        buffer_printf(&line, "changed: %s", *changed ? changed : "nothing");
+    }
+    print_line("reload", &line);
+    if (*text_of(reload, "waiting")) {
+        buffer_clear(&line);
+        buffer_printf(&line, "with the next start will change: %s", text_of(reload, "waiting"));
+        print_line("", &line);
+    }
+    buffer_fini(&line);
+}
+
 static enum status run(struct invocation *invocation)
 {
     if (invocation->word_count > 0)
@@ -148,6 +172,7 @@ static enum status run(struct invocation *invocation)
         print_daemon(status);
         print_recording(status, &terminal);
         print_traffic(status);
+        print_reload(status);
     }
     json_decref(status);
     return STATUS_DONE;

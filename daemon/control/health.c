@@ -8,6 +8,7 @@
 #include "sessions.h"
 
 #include <jansson.h>
+#include <string.h>
 #include <unistd.h>
 
 void health_answer_root(const struct route_context *context, const struct request *request,
@@ -15,9 +16,7 @@ void health_answer_root(const struct route_context *context, const struct reques
 {
     (void)request;
     reply_text(reply, "hark " HARK_VERSION ", a flight recorder for HTTP.\n\nProxy:     ");
-    const char *address;
-    for (size_t i = 0; (address = server_listen_address(context->server, i)); i++)
-        buffer_printf(&reply->body, "%shttp://%s", i > 0 ? " " : "", address);
+    server_append_addresses(context->server, " ", &reply->body);
     buffer_printf(&reply->body,
                   "\nRecording: %s\n\n"
                   "Look at it with: hark ls, hark show @last, hark sql QUERY\n"
@@ -34,14 +33,27 @@ void health_answer_livez(const struct route_context *context, const struct reque
     reply_text(reply, "ok\n");
 }
 
+// NULL: it is.
+static const char *why_not_ready(const struct server_status *status)
+{
+    if (status->is_draining)
+        return "the daemon is about to end";
+    if (status->must_record && !status->is_recording)
+        return status->problem;
+    if (status->is_queue_full)
+        return "the disk is slower than the traffic: the queue is full, and the traffic waits";
+    return NULL;
+}
+
 void health_answer_readyz(const struct route_context *context, const struct request *request,
                           struct reply *reply)
 {
     (void)request;
     struct server_status status;
     server_get_status(context->server, &status);
-    if (context->must_record && !status.is_recording)
-        reply_problem(reply, 503, "hark is not recording", "%s", status.problem);
+    const char *reason = why_not_ready(&status);
+    if (reason != NULL)
+        reply_problem(reply, 503, "hark is not ready", "%s", reason);
     else
         reply_text(reply, "ok\n");
 }
@@ -59,6 +71,11 @@ void health_answer_metrics(const struct route_context *context, const struct req
 static void set_integer(json_t *object, const char *key, int64_t value)
 {
     json_object_set_new(object, key, json_integer(value));
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return *text ? json_string(text) : json_null();
 }
 
 static void add_counters(json_t *object, const struct server_status *status)
@@ -88,8 +105,37 @@ static void add_counters(json_t *object, const struct server_status *status)
     set_integer(object, "played_back", status->played_back);
     set_integer(object, "playback_misses", status->playback_misses);
     json_object_set_new(object, "is_recording", json_boolean(status->is_recording));
-    json_object_set_new(object, "problem",
-                        status->problem[0] ? json_string(status->problem) : json_null());
+    json_object_set_new(object, "problem", text_or_null(status->problem));
+    const char *reason = why_not_ready(status);
+    json_object_set_new(object, "is_ready", json_boolean(reason == NULL));
+    json_object_set_new(object, "not_ready", reason == NULL ? json_null() : json_string(reason));
+}
+
+static json_t *addresses_of(struct server *server)
+{
+    json_t *addresses = json_array();
+    struct buffer text = {0};
+    server_append_addresses(server, " ", &text);
+    char *rest = text.data;
+    for (char *address; (address = strsep(&rest, " "));)
+        json_array_append_new(addresses, json_string(address));
+    buffer_fini(&text);
+    return addresses;
+}
+
+static json_t *reload_of(struct server *server)
+{
+    struct server_reload reload;
+    server_get_reload(server, &reload);
+    if (reload.count == 0)
+        return json_null();
+    json_t *object = json_object();
+    set_integer(object, "count", reload.count);
+    set_integer(object, "at_us", reload.at_us);
+    json_object_set_new(object, "changed", json_string(reload.changed));
+    json_object_set_new(object, "waiting", json_string(reload.waiting));
+    json_object_set_new(object, "problem", text_or_null(reload.problem));
+    return object;
 }
 
 static json_t *reverse_of(struct server *server)
@@ -116,18 +162,15 @@ void health_answer_status(const struct route_context *context, const struct requ
     set_integer(object, "started_us", status.started_us);
     set_integer(object, "uptime_us", clock_wall_us() - status.started_us);
 
-    json_t *proxy = json_array();
-    const char *address;
-    for (size_t i = 0; (address = server_listen_address(context->server, i)); i++)
-        json_array_append_new(proxy, json_sprintf("http://%s", address));
-    json_object_set_new(object, "proxy", proxy);
+    json_object_set_new(object, "proxy", addresses_of(context->server));
     json_object_set_new(object, "reverse", reverse_of(context->server));
-    json_object_set_new(object, "page",
-                        context->address ? json_sprintf("http://%s", context->address)
-                                         : json_null());
+    char page[CONTROL_ADDRESS_MAX];
+    bool has_page = control_get_address(context->control, page);
+    json_object_set_new(object, "page", has_page ? json_sprintf("http://%s", page) : json_null());
     json_object_set_new(object, "db", json_string(context->db_path));
     json_object_set_new(object, "data_dir", json_string(context->data_dir));
     set_integer(object, "sessions", (int64_t)sessions_count(context->sessions, context->server));
     add_counters(object, &status);
+    json_object_set_new(object, "reload", reload_of(context->server));
     reply_json(reply, "application/json", object);
 }

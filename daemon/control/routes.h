@@ -13,13 +13,12 @@ struct sessions;
 
 // What the routes may look at. Owner: struct control; never changes while routes run.
 struct route_context {
+    struct control *control;
     struct server *server;
     struct sessions *sessions;
     struct events *events;
     const char *db_path;
     const char *data_dir;
-    const char *address; // of the page; NULL without one
-    bool must_record;
 };
 
 // Thread: as the route's `work` says. `reply` is zeroed but for what the call has set.

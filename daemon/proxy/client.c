@@ -17,6 +17,7 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -491,10 +492,9 @@ static struct MHD_Daemon *start_daemon(struct client_side *side, const struct co
         flags, 0, NULL, NULL, on_request, side, MHD_OPTION_EXTERNAL_LOGGER, on_log, side,
         MHD_OPTION_URI_LOG_CALLBACK, on_request_line, side, MHD_OPTION_NOTIFY_COMPLETED,
         on_completed, side, MHD_OPTION_NOTIFY_CONNECTION, on_connection, side,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, side->pool_bytes, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)config->max_connections, MHD_OPTION_CONNECTION_TIMEOUT, idle_seconds(config),
-        MHD_OPTION_ARRAY, strictness, MHD_OPTION_ARRAY, side->is_tls ? certificates : nothing,
-        MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, side->pool_bytes, MHD_OPTION_CONNECTION_LIMIT, UINT_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, idle_seconds(config), MHD_OPTION_ARRAY, strictness,
+        MHD_OPTION_ARRAY, side->is_tls ? certificates : nothing, MHD_OPTION_END);
 }
 
 struct client_side *client_side_create(struct worker *worker, bool is_tls, struct err *err)

@@ -90,7 +90,7 @@ struct exchange *exchange_create(struct worker *worker, const char *client_addr,
 {
     struct exchange *exchange = mem_calloc(1, sizeof(*exchange));
     exchange->worker = worker;
-    exchange->config = worker->config;
+    exchange->config = config_retain(worker->config);
     exchange->started_us = clock_monotonic_us();
     exchange->active_us = exchange->started_us;
     exchange->journal.is_off =
@@ -118,6 +118,7 @@ static void destroy(struct exchange *exchange)
     flow_fini(&exchange->download);
     journal_fini(&exchange->journal);
     row_destroy(exchange->row);
+    config_release(exchange->config);
     free(exchange);
 }
 

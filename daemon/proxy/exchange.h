@@ -69,8 +69,8 @@ struct exchange {
     struct exchange *previous; // in worker->live
     struct exchange *next;
     struct exchange *ready_next;
-    bool is_ready;               // in the worker's ready list
-    const struct config *config; // the one that was current when it began
+    bool is_ready;         // in the worker's ready list
+    struct config *config; // the one that was current when it began, by reference
 
     struct exchange_row *row;   // never NULL; changed only while the journal does not lend it
     const char *request_target; // raw, in the row's arena

@@ -77,6 +77,7 @@ struct listener *listener_create(const char *address_text, int64_t session_id, s
     atomic_init(&listener->refs, 1);
     listener->fd = -1;
     listener->session_id = session_id;
+    snprintf(listener->asked, sizeof(listener->asked), "%s", address_text);
     int result = 0;
     if (address_parse(address_text, &listener->address) != 0)
         result = err_set(err, "listen: \"%s\" is no ADDR:PORT", address_text);
@@ -482,6 +483,17 @@ void listener_unwatch(struct worker *worker, struct listener *listener)
     worker_watch(worker, &listening->watch, 0);
     free(listening);
     listener_release(listener);
+}
+
+void listener_accept_last(struct worker *worker, struct listener *listener)
+{
+    struct listen_watch *at = worker->listen_watches;
+    while (at != NULL && at->listener != listener)
+        at = at->next;
+    if (at == NULL || worker->is_draining)
+        return;
+    for (int i = 0; i < BACKLOG; i += ACCEPTS_AT_ONCE)
+        on_connection_waiting(&at->watch, EPOLLIN);
 }
 
 void listener_unwatch_all(struct worker *worker)

@@ -19,6 +19,7 @@ struct listener {
     int fd;
     bool is_passed; // a service manager's, who goes on listening when we end
     int64_t session_id;
+    char asked[64];         // what was asked for, "127.0.0.1:0"
     struct address address; // real, also where port 0 was asked for
     char text[64];
     struct route *origin; // what it stands in for; NULL: it is a proxy's
@@ -39,6 +40,8 @@ void listener_release(struct listener *listener); // any thread; takes NULL
 // Thread: the worker's.
 void listener_watch(struct worker *worker, struct listener *listener);
 void listener_unwatch(struct worker *worker, struct listener *listener);
+// Takes what already waits there, so that closing the socket turns nobody away.
+void listener_accept_last(struct worker *worker, struct listener *listener);
 void listener_unwatch_all(struct worker *worker);
 
 // A connection that has become this worker's.

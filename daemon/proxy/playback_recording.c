@@ -227,11 +227,11 @@ static int start_thread(struct playback *playback, struct err *err)
     return 0;
 }
 
-struct playback *playback_open(const struct config *config, const char *db_path, struct log *log,
+struct playback *playback_open(struct config *config, const char *db_path, struct log *log,
                                struct err *err)
 {
     struct playback *playback = mem_calloc(1, sizeof(*playback));
-    playback->config = config;
+    playback->config = config_retain(config);
     playback->log = log;
     playback->db_path = db_path;
     playback->index = playback_index_create();
@@ -264,5 +264,6 @@ void playback_close(struct playback *playback)
     playback_index_destroy(playback->index);
     store_reader_close(playback->bodies);
     free(playback->wanted);
+    config_release(playback->config);
     free(playback);
 }

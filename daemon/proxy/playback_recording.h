@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 struct playback {
-    const struct config *config; // the first one: what the index was made with
+    struct config *config; // the first one, what the index was made with; by reference
     struct log *log;
     const char *db_path;
     struct playback_index *index;
@@ -37,8 +37,8 @@ struct playback {
     size_t wanted_count;
 };
 
-// The configuration and the path outlive it.
-struct playback *playback_open(const struct config *config, const char *db_path, struct log *log,
+// The path outlives it.
+struct playback *playback_open(struct config *config, const char *db_path, struct log *log,
                                struct err *err);
 void playback_close(struct playback *playback); // takes NULL
 // A reader of recorded answers for one thread.

@@ -40,6 +40,7 @@ struct recorder {
     struct retention retention;
 
     atomic_int_fast64_t next_id;
+    atomic_size_t queue_limit_bytes;
     atomic_size_t pending_bytes; // queued or being written
     atomic_bool is_full;         // above the limit, until well below it again
     atomic_bool is_failing;
@@ -67,6 +68,11 @@ bool recorder_has_room(const struct recorder *recorder)
            recorder_is_failing(recorder);
 }
 
+void recorder_set_queue_limit(struct recorder *recorder, size_t limit_bytes)
+{
+    atomic_store(&recorder->queue_limit_bytes, limit_bytes);
+}
+
 bool recorder_is_failing(const struct recorder *recorder)
 {
     return atomic_load_explicit(&recorder->is_failing, memory_order_relaxed);
@@ -85,7 +91,7 @@ void recorder_push(struct recorder *recorder, struct record *record)
     }
     record->bytes = record_accounted_bytes(record);
     size_t pending = atomic_fetch_add(&recorder->pending_bytes, record->bytes) + record->bytes;
-    if (pending > recorder->options.queue_limit_bytes && !atomic_exchange(&recorder->is_full, true))
+    if (pending > recorder->queue_limit_bytes && !atomic_exchange(&recorder->is_full, true))
         atomic_fetch_add(&recorder->stalls, 1);
     pthread_mutex_lock(&recorder->mutex);
     bool was_due = is_batch_due(recorder);
@@ -155,8 +161,7 @@ static void release(struct recorder *recorder, struct record_list *list)
         record = next;
     }
     *list = (struct record_list){0};
-    bool has_room =
-        atomic_load(&recorder->pending_bytes) <= recorder->options.queue_limit_bytes / 2;
+    bool has_room = atomic_load(&recorder->pending_bytes) <= recorder->queue_limit_bytes / 2;
     if (has_room && atomic_exchange(&recorder->is_full, false))
         recorder->options.on_room(recorder->options.ctx);
 }
@@ -363,7 +368,7 @@ static void put_back(struct recorder *recorder, struct record_list *kept)
 // While the disk refuses: nobody is held up, so what no longer fits has to go.
 static void shed_queue(struct recorder *recorder)
 {
-    if (atomic_load(&recorder->pending_bytes) <= recorder->options.queue_limit_bytes)
+    if (atomic_load(&recorder->pending_bytes) <= recorder->queue_limit_bytes)
         return;
     pthread_mutex_lock(&recorder->mutex);
     struct record *next = recorder->queue.first;
@@ -591,6 +596,7 @@ struct recorder *recorder_create(const struct recorder_options *options, struct 
 {
     struct recorder *recorder = mem_calloc(1, sizeof(*recorder));
     recorder->options = *options;
+    atomic_init(&recorder->queue_limit_bytes, options->queue_limit_bytes);
     atomic_init(&recorder->next_id, options->writer == NULL
                                         ? options->first_id
                                         : store_writer_next_id(options->writer));
@@ -647,7 +653,8 @@ int64_t recorder_last_round_us(const struct recorder *recorder)
 void recorder_get_status(struct recorder *recorder, struct server_status *status)
 {
     status->queue_bytes = (int64_t)atomic_load(&recorder->pending_bytes);
-    status->queue_limit_bytes = (int64_t)recorder->options.queue_limit_bytes;
+    status->queue_limit_bytes = (int64_t)recorder->queue_limit_bytes;
+    status->is_queue_full = atomic_load(&recorder->is_full);
     status->queue_stalls = atomic_load(&recorder->stalls);
     status->commits = atomic_load(&recorder->commits);
     status->commit_last_us = atomic_load(&recorder->commit_last_us);

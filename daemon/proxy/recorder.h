@@ -39,6 +39,8 @@ void recorder_destroy(struct recorder *recorder);
 int64_t recorder_next_id(struct recorder *recorder);                  // any thread
 void recorder_push(struct recorder *recorder, struct record *record); // any thread
 bool recorder_has_room(const struct recorder *recorder);              // any thread
+// Another limit in bytes. Any thread.
+void recorder_set_queue_limit(struct recorder *recorder, size_t limit_bytes);
 // Does the disk refuse what is written? Any thread.
 bool recorder_is_failing(const struct recorder *recorder);
 // How long exchanges are kept and how large the recording may be; 0: without limit. Any thread.

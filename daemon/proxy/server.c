@@ -59,7 +59,7 @@ enum server_room server_find_room(struct server *server, int64_t now_us)
     return now_us - since_us < FULL_PATIENCE_US ? ROOM_SOON : ROOM_NONE;
 }
 
-static int connection_limit(const struct config *config, struct log *log)
+int server_connection_limit(const struct config *config, struct log *log)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
@@ -155,7 +155,7 @@ static int check_recording(const struct server_options *options, struct err *err
                    options->db_path);
 }
 
-static int open_playback(struct server *server, const struct config *config, struct err *err)
+static int open_playback(struct server *server, struct config *config, struct err *err)
 {
     if (!config_plays_back(config))
         return 0;
@@ -174,12 +174,11 @@ static void on_room(void *ctx)
     server_post_to_all(ctx, &(struct inbox_item){.kind = INBOX_ROOM});
 }
 
-static int open_authority(struct server *server, const struct server_options *options,
-                          struct err *err)
+int server_open_authority(struct server *server, const struct config *config, struct err *err)
 {
-    if (!options->config->intercept || options->has_no_clients)
+    if (!config->intercept || server->authority != NULL)
         return 0;
-    server->authority = authority_open(options->data_dir, err);
+    server->authority = authority_open(server->data_dir, err);
     return server->authority == NULL ? -1 : 0;
 }
 
@@ -201,7 +200,7 @@ static int start_recorder(struct server *server, const struct config *config, st
     return 0;
 }
 
-static void create_workers(struct server *server, const struct config *config)
+static void create_workers(struct server *server, struct config *config)
 {
     uint32_t random = 0;
     if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
@@ -220,15 +219,15 @@ static void create_workers(struct server *server, const struct config *config)
 
 static int start_all(struct server *server, const struct server_options *options, struct err *err)
 {
-    const struct config *config = options->config;
+    struct config *config = options->config;
     if (server_check_config(config, err) != 0 ||
         server_prepare_redaction(server, config, err) != 0 || check_recording(options, err) != 0 ||
         (!options->has_no_clients && server_open_listeners(server, options, err) != 0) ||
-        open_authority(server, options, err) != 0 || open_recording(server, options, err) != 0 ||
-        open_playback(server, config, err) != 0)
+        (!options->has_no_clients && server_open_authority(server, config, err) != 0) ||
+        open_recording(server, options, err) != 0 || open_playback(server, config, err) != 0)
         return -1;
-    server->connections_max = connection_limit(config, options->log);
-    server->is_recording = server_records(config);
+    server->connections_max = server_connection_limit(config, options->log);
+    server->must_record = server_records(config);
     server->mode = (int)config->mode;
     if (start_recorder(server, config, err) != 0)
         return -1;
@@ -251,12 +250,12 @@ struct server *server_start(const struct server_options *options, struct err *er
     upstream_init_library();
     struct server *server = mem_calloc(1, sizeof(*server));
     server->log = options->log;
-    server->db_path = mem_strdup(options->db_path);
     server->data_dir = mem_strdup(options->data_dir);
+    server->db_path = mem_strdup(options->db_path);
     server->started_us = clock_wall_us();
     pthread_mutex_init(&server->mutex, NULL);
     pthread_mutex_init(&server->replays.mutex, NULL);
-    server_add_config(server, options->config);
+    server->config = options->config;
     server->admission = admission_create(server->log);
     admission_configure(server->admission, options->config);
     if (start_all(server, options, err) != 0) {
@@ -318,16 +317,17 @@ void server_stop(struct server *server)
     admission_destroy(server->admission);
     pthread_mutex_destroy(&server->mutex);
     pthread_mutex_destroy(&server->replays.mutex);
-    server_free_configs(server);
+    config_release(server->config);
     free(server->workers);
-    free(server->db_path);
     free(server->data_dir);
+    free(server->db_path);
     free(server);
 }
 
 const char *server_authority_pem(const struct server *server)
 {
-    return server->authority == NULL ? NULL : authority_pem(server->authority);
+    struct authority *authority = server->authority;
+    return authority == NULL ? NULL : authority_pem(authority);
 }
 
 bool server_admits(struct server *server, const struct sockaddr *peer, socklen_t length)

@@ -49,16 +49,15 @@ enum own_address server_is_own_address(struct server *server, const struct addre
     for (const struct listener *at = server->listeners; at != NULL; at = at->next)
         if (address_port(&at->address) == port)
             owner = OWN_PROXY;
+    if (server->has_page && address_port(&server->page) == port)
+        owner = OWN_PAGE;
     pthread_mutex_unlock(&server->mutex);
-    for (size_t i = 0; i < atomic_load(&server->protected_count); i++)
-        if (address_port(&server->protected[i]) == port)
-            owner = OWN_PAGE;
     return owner != OWN_NONE && is_this_machine(address) ? owner : OWN_NONE;
 }
 
-void server_protect_address(struct server *server, const char *address)
+void server_set_page_address(struct server *server, const char *address)
 {
-    size_t count = atomic_load(&server->protected_count);
-    if (count < PROTECTED_MAX && address_parse(address, &server->protected[count]) == 0)
-        atomic_store(&server->protected_count, count + 1);
+    pthread_mutex_lock(&server->mutex);
+    server->has_page = address != NULL && address_parse(address, &server->page) == 0;
+    pthread_mutex_unlock(&server->mutex);
 }

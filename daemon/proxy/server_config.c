@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the configuration allows, and another one while the server runs.
 #include "admission.h"
-#include "hark/mem.h"
+#include "hark/buffer.h"
+#include "hark/clock.h"
 #include "hark/version.h"
 #include "recorder.h"
 #include "redact_key.h"
@@ -9,7 +10,7 @@
 #include "server_state.h"
 #include "upstream.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 
 int server_check_config(const struct config *config, struct err *err)
 {
@@ -36,15 +37,6 @@ bool server_records(const struct config *config)
     return config->mode != CONFIG_MODE_OFF && !config_is_read_only(config);
 }
 
-void server_add_config(struct server *server, struct config *config)
-{
-    struct config_generation *generation = mem_calloc(1, sizeof(*generation));
-    generation->older = server->configs;
-    generation->config = config;
-    server->configs = generation;
-    atomic_store(&server->config, config);
-}
-
 int server_prepare_redaction(struct server *server, const struct config *config, struct err *err)
 {
     const struct redaction rules = redaction_of(config, NULL);
@@ -58,47 +50,84 @@ int server_prepare_redaction(struct server *server, const struct config *config,
     return rc;
 }
 
-void server_free_configs(struct server *server)
+struct config *server_hold_config(struct server *server)
 {
-    while (server->configs != NULL) {
-        struct config_generation *older = server->configs->older;
-        config_destroy(server->configs->config);
-        free(server->configs);
-        server->configs = older;
-    }
+    pthread_mutex_lock(&server->mutex);
+    struct config *config = config_retain(server->config);
+    pthread_mutex_unlock(&server->mutex);
+    return config;
 }
 
-// The recording was opened, and read, for what the mode was.
-static void keep_playback(struct server *server, struct config *config)
+// The older configuration lives on until the last exchange that began with it has ended.
+static void take_config(struct server *server, struct config *config)
 {
-    const struct config *old = server->configs->config;
-    if (config->mode != old->mode && (config_plays_back(config) || config_plays_back(old))) {
-        log_warn(server->log, "server", "reload: a new mode takes effect with the next start");
-        config->mode = old->mode;
-    }
-    config->playback_record = old->playback_record;
+    for (size_t i = 0; i < server->worker_count; i++)
+        worker_post(server->workers[i], &(struct inbox_item){.kind = INBOX_CONFIG,
+                                                             .config = config_retain(config),
+                                                             .authority = server->authority});
+    pthread_mutex_lock(&server->mutex);
+    struct config *old = server->config;
+    server->config = config;
+    pthread_mutex_unlock(&server->mutex);
+    config_release(old);
 }
 
-void server_reload(struct server *server, struct config *config)
+static void apply(struct server *server, struct config *config, struct listener *added)
 {
-    struct err err = {0};
-    const struct config *old = server->configs->config;
-    if (server_check_config(config, &err) != 0 ||
-        server_prepare_redaction(server, config, &err) != 0) {
-        log_error(server->log, "server", "reload: %s; the old configuration stays", err.text);
-        config_destroy(config);
-        return;
-    }
-    const char *fixed = config_first_fixed_change(old, config);
-    if (fixed != NULL)
-        log_warn(server->log, "server", "reload: a new %s takes effect with the next start", fixed);
-    config->durability = old->durability;
-    keep_playback(server, config);
-    server->is_recording = server_records(config);
+    server->must_record = server_records(config);
     server->mode = (int)config->mode;
+    server->connections_max = server_connection_limit(config, server->log);
+    recorder_set_queue_limit(server->recorder, (size_t)config->queue_bytes);
     recorder_set_limits(server->recorder, config->keep_age_ms, config->keep_bytes);
-    log_set_level(server->log, config->log_level);
-    server_add_config(server, config);
     admission_configure(server->admission, config);
-    server_post_to_all(server, &(struct inbox_item){.kind = INBOX_CONFIG, .config = config});
+    server_change_listeners(server, config, added);
+    take_config(server, config);
+}
+
+static void note_changes(struct server *server, const struct config *config)
+{
+    struct server_reload reload = {.at_us = clock_wall_us()};
+    struct buffer keys = {0};
+    config_append_changes(server->config, config, false, &keys);
+    snprintf(reload.changed, sizeof(reload.changed), "%s", keys.length > 0 ? keys.data : "");
+    buffer_clear(&keys);
+    config_append_changes(server->config, config, true, &keys);
+    snprintf(reload.waiting, sizeof(reload.waiting), "%s", keys.length > 0 ? keys.data : "");
+    buffer_fini(&keys);
+    pthread_mutex_lock(&server->mutex);
+    reload.count = server->reload.count + 1;
+    server->reload = reload;
+    pthread_mutex_unlock(&server->mutex);
+}
+
+int server_reload(struct server *server, struct config *config, struct err *err)
+{
+    struct listener *added = NULL;
+    if (server_check_config(config, err) != 0 ||
+        server_prepare_redaction(server, config, err) != 0 ||
+        server_open_authority(server, config, err) != 0 ||
+        server_prepare_listeners(server, config, &added, err) != 0) {
+        config_release(config);
+        return -1;
+    }
+    note_changes(server, config);
+    config_keep_fixed(server->config, config);
+    apply(server, config, added);
+    return 0;
+}
+
+void server_note_bad_reload(struct server *server, const char *reason)
+{
+    pthread_mutex_lock(&server->mutex);
+    struct server_reload *reload = &server->reload;
+    *reload = (struct server_reload){.count = reload->count + 1, .at_us = clock_wall_us()};
+    snprintf(reload->problem, sizeof(reload->problem), "%s", reason);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+void server_get_reload(struct server *server, struct server_reload *reload)
+{
+    pthread_mutex_lock(&server->mutex);
+    *reload = server->reload;
+    pthread_mutex_unlock(&server->mutex);
 }

@@ -68,10 +68,17 @@ static void on_written(struct record *record)
         destroy(import);
 }
 
+static void redact(struct server *server, struct exchange_row *row)
+{
+    struct config *config = server_hold_config(server);
+    const struct redaction rules = redaction_of(config, server->redact_key);
+    if (!redaction_is_off(&rules))
+        redact_row(&rules, row);
+    config_release(config);
+}
+
 static struct record *record_of(struct server_import *import, struct whole_exchange *exchange)
 {
-    const struct server *server = import->server;
-    const struct redaction rules = redaction_of(atomic_load(&server->config), server->redact_key);
     int64_t id = recorder_next_id(import->recorder);
     struct record *record = record_create(id);
     record->row = exchange->row;
@@ -79,8 +86,7 @@ static struct record *record_of(struct server_import *import, struct whole_excha
     record->row->id = id;
     record->row->session_id = import->session_id;
     record->row->source = ROW_SOURCE_IMPORT;
-    if (!redaction_is_off(&rules))
-        redact_row(&rules, record->row);
+    redact(import->server, record->row);
     for (size_t i = 0; i < exchange->segment_count; i++) {
         const struct whole_segment *segment = &exchange->segments[i];
         record_add_segment(record, segment->chunk, segment->side, segment->seq);

@@ -1,18 +1,34 @@
 // SPDX-License-Identifier: MIT
 // Where the server listens: its own addresses, and those of sessions.
+#include "hark/buffer.h"
 #include "reverse.h"
 #include "server_state.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+// The server's own come first, then those of sessions.
 void server_add_listener(struct server *server, struct listener *listener)
 {
+    bool is_own = listener->session_id == server->session_id;
     pthread_mutex_lock(&server->mutex);
     struct listener **link = &server->listeners;
-    while (*link != NULL)
+    while (*link != NULL && !(is_own && (*link)->session_id != server->session_id))
         link = &(*link)->next;
+    listener->next = *link;
     *link = listener;
     pthread_mutex_unlock(&server->mutex);
+}
+
+static void warn_of_open_door(struct server *server, const struct listener *listener,
+                              const struct config *config)
+{
+    if (!address_is_loopback(&listener->address) && config->proxy_auth == NULL)
+        log_warn(
+            server->log, "server",
+            "whoever is in allow can use the proxy at %s without a password; set proxy_auth if "
+            "that is not meant",
+            listener->text);
 }
 
 static int open_listener(struct server *server, const struct config *config, const char *text,
@@ -21,11 +37,7 @@ static int open_listener(struct server *server, const struct config *config, con
     struct listener *listener = listener_create(text, 0, err);
     if (listener == NULL)
         return -1;
-    if (!address_is_loopback(&listener->address) && config->proxy_auth == NULL)
-        log_warn(server->log, "server",
-                 "whoever is in allow can use the proxy at %s without a password; set "
-                 "proxy_auth if that is not meant",
-                 listener->text);
+    warn_of_open_door(server, listener, config);
     server_add_listener(server, listener);
     return 0;
 }
@@ -72,27 +84,20 @@ void server_listen_everywhere(struct server *server, struct listener *listener)
     }
 }
 
-// The server's own come first, and none of them goes away before the server does.
-static const struct listener *own_listener(struct server *server, bool is_reverse, size_t index)
+// None of them goes away before the server does.
+static const struct listener *reverse_listener(struct server *server, size_t index)
 {
     pthread_mutex_lock(&server->mutex);
     const struct listener *listener = server->listeners;
-    while (listener != NULL && ((listener->origin != NULL) != is_reverse || index-- > 0))
+    while (listener != NULL && (listener->origin == NULL || index-- > 0))
         listener = listener->next;
-    bool is_own = listener != NULL && listener->session_id == server->session_id;
     pthread_mutex_unlock(&server->mutex);
-    return is_own ? listener : NULL;
-}
-
-const char *server_listen_address(struct server *server, size_t index)
-{
-    const struct listener *listener = own_listener(server, false, index);
-    return listener == NULL ? NULL : listener->text;
+    return listener;
 }
 
 bool server_reverse_address(struct server *server, size_t index, struct server_reverse *reverse)
 {
-    const struct listener *listener = own_listener(server, true, index);
+    const struct listener *listener = reverse_listener(server, index);
     if (listener == NULL)
         return false;
     *reverse = (struct server_reverse){.address = listener->text,
@@ -101,11 +106,96 @@ bool server_reverse_address(struct server *server, size_t index, struct server_r
     return true;
 }
 
+void server_append_addresses(struct server *server, const char *separator, struct buffer *out)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&server->mutex);
+    for (const struct listener *at = server->listeners; at != NULL; at = at->next)
+        if (at->session_id == server->session_id && at->origin == NULL)
+            buffer_printf(out, "%shttp://%s", count++ > 0 ? separator : "", at->text);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+// --- reload ------------------------------------------------------------------------------------
+
+static bool is_in(const struct config_list *list, const char *item)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i], item) == 0)
+            return true;
+    return false;
+}
+
+static void release_all(struct listener *first)
+{
+    struct listener *next;
+    for (struct listener *at = first; at != NULL; at = next) {
+        next = at->next;
+        listener_release(at);
+    }
+}
+
+int server_prepare_listeners(struct server *server, const struct config *config,
+                             struct listener **added, struct err *err)
+{
+    struct listener **link = added;
+    *added = NULL;
+    for (size_t i = 0; i < config->listen.count; i++) {
+        const char *text = config->listen.items[i];
+        if (is_in(&server->config->listen, text))
+            continue;
+        *link = listener_create(text, server->session_id, err);
+        if (*link == NULL) {
+            release_all(*added);
+            return -1;
+        }
+        link = &(*link)->next;
+    }
+    return 0;
+}
+
+// Is it there because of the current configuration, and not in the next one?
+static bool is_dropped(const struct server *server, const struct listener *listener,
+                       const struct config *config)
+{
+    return listener->session_id == server->session_id && listener->origin == NULL &&
+           is_in(&server->config->listen, listener->asked) &&
+           !is_in(&config->listen, listener->asked);
+}
+
+static struct listener *take_dropped(struct server *server, const struct config *config)
+{
+    pthread_mutex_lock(&server->mutex);
+    struct listener **link = &server->listeners;
+    while (*link != NULL && !is_dropped(server, *link, config))
+        link = &(*link)->next;
+    struct listener *listener = *link;
+    if (listener != NULL)
+        *link = listener->next;
+    pthread_mutex_unlock(&server->mutex);
+    return listener;
+}
+
+void server_change_listeners(struct server *server, const struct config *config,
+                             struct listener *added)
+{
+    struct listener *next;
+    for (struct listener *at = added; at != NULL; at = next) {
+        next = at->next;
+        warn_of_open_door(server, at, config);
+        server_add_listener(server, at);
+        server_listen_everywhere(server, at);
+    }
+    struct listener *dropped;
+    while ((dropped = take_dropped(server, config)) != NULL) {
+        server_post_to_all(server,
+                           &(struct inbox_item){.kind = INBOX_UNLISTEN, .listener = dropped});
+        listener_release(dropped);
+    }
+}
+
 void server_free_listeners(struct server *server)
 {
-    while (server->listeners != NULL) {
-        struct listener *next = server->listeners->next;
-        listener_release(server->listeners);
-        server->listeners = next;
-    }
+    release_all(server->listeners);
+    server->listeners = NULL;
 }

@@ -11,13 +11,15 @@
 
 static void record_session(struct server *server, int64_t id, const char *command, int64_t ended_us)
 {
-    const struct redaction rules = redaction_of(atomic_load(&server->config), server->redact_key);
+    struct config *config = server_hold_config(server);
+    const struct redaction rules = redaction_of(config, server->redact_key);
     struct record *record = record_create(0);
     record->session = mem_calloc(1, sizeof(*record->session));
     *record->session = (struct store_session){.id = id,
                                               .started_us = clock_wall_us(),
                                               .ended_us = ended_us,
                                               .command = redact_command(&rules, command)};
+    config_release(config);
     recorder_push(server->recorder, record);
 }
 

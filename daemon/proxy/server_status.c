@@ -35,7 +35,9 @@ void server_get_status(const struct server *server, struct server_status *status
         status->played_back = atomic_load(&server->playback->hits);
         status->playback_misses = atomic_load(&server->playback->misses);
     }
-    if (!server->is_recording) {
+    status->is_draining = atomic_load(&server->is_draining);
+    status->must_record = server->must_record;
+    if (!status->must_record) {
         status->is_recording = false;
         snprintf(status->problem, sizeof(status->problem),
                  server->playback != NULL ? "mode is playback" : "mode is off");

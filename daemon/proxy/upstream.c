@@ -291,8 +291,7 @@ static void set_manners(CURL *easy)
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 }
 
-void upstream_begin_job(struct upstream *upstream, struct upstream_job *job,
-                        const struct config *config,
+void upstream_begin_job(struct upstream *upstream, struct upstream_job *job, struct config *config,
                         void (*on_finished)(struct upstream_job *, CURLcode))
 {
     job->upstream = upstream;
@@ -316,6 +315,7 @@ void upstream_end_job(struct upstream_job *job)
 {
     curl_multi_remove_handle(job->upstream->multi, job->easy);
     curl_easy_cleanup(job->easy);
+    upstream_leave_route(job);
 }
 
 struct failure {
@@ -476,12 +476,7 @@ void upstream_destroy(struct upstream *upstream)
     unlink_upstream(upstream);
     if (upstream->multi != NULL)
         curl_multi_cleanup(upstream->multi);
-    for (struct connect_to *list = upstream->connect_to; list != NULL;) {
-        struct connect_to *next = list->next;
-        curl_slist_free_all(list->entries);
-        free(list);
-        list = next;
-    }
+    upstream_free_routes(upstream);
     for (size_t i = 0; i < upstream->socket_count; i++)
         free(upstream->sockets[i]);
     free(upstream->sockets);

@@ -37,7 +37,7 @@ struct upstream_connect_ops {
 };
 // Never calls back before it has returned.
 struct upstream_connection *upstream_connect(struct upstream *upstream, const struct route *route,
-                                             const struct config *config,
+                                             struct config *config,
                                              const struct upstream_connect_ops *ops, void *ctx);
 void upstream_disconnect(struct upstream_connection *connection); // takes NULL
 

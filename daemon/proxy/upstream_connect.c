@@ -39,7 +39,7 @@ static void on_finished(struct upstream_job *job, CURLcode result)
 }
 
 struct upstream_connection *upstream_connect(struct upstream *upstream, const struct route *route,
-                                             const struct config *config,
+                                             struct config *config,
                                              const struct upstream_connect_ops *ops, void *ctx)
 {
     struct upstream_connection *connection = mem_calloc(1, sizeof(*connection));

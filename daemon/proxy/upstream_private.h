@@ -9,12 +9,13 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
-// `connect_to` of one configuration, as libcurl wants it. Transfers that began before a reload
-// still use the list of the older one, so all are kept.
+// `connect_to` of one configuration, as libcurl wants it: kept while it is the newest, and while
+// jobs that began before a reload still use it.
 struct connect_to {
     struct connect_to *next;
-    const struct config *config;
+    struct config *config; // by reference, so that no other one has its address
     struct curl_slist *entries;
+    int jobs;
 };
 
 // A socket of libcurl's. It stays in the loop while it is idle between two requests, since taking
@@ -49,6 +50,7 @@ struct upstream {
 // What every job given to libcurl has: the first member of it, and what libcurl's PRIVATE is.
 struct upstream_job {
     struct upstream *upstream;
+    struct connect_to *connect_to;
     CURL *easy;
     void (*on_finished)(struct upstream_job *job, CURLcode result); // from the loop
     bool is_connected;  // the request is being sent, or was
@@ -61,8 +63,7 @@ struct upstream_job {
 };
 
 // Prepares the job's easy handle, all but what it is to do. Adding it to the multi is the caller's.
-void upstream_begin_job(struct upstream *upstream, struct upstream_job *job,
-                        const struct config *config,
+void upstream_begin_job(struct upstream *upstream, struct upstream_job *job, struct config *config,
                         void (*on_finished)(struct upstream_job *, CURLcode));
 void upstream_end_job(struct upstream_job *job); // aborts it if it still goes on
 // Remembers why a callback makes libcurl give up; the first reason wins.
@@ -132,6 +133,9 @@ const char *upstream_find_client_cert(const struct config *config, const char *h
 // Sets the request: method, target, fields in their order, body framing.
 void upstream_set_request(struct transfer *transfer);
 // Sets what concerns the way: proxy, connect_to, time-outs, what TLS trusts.
-void upstream_set_route(struct upstream_job *job, const struct config *config);
+void upstream_set_route(struct upstream_job *job, struct config *config);
+// The job no longer uses its list; lists that nobody needs are freed.
+void upstream_leave_route(struct upstream_job *job);
+void upstream_free_routes(struct upstream *upstream);
 
 #endif

@@ -181,18 +181,46 @@ void upstream_set_request(struct transfer *transfer)
     curl_easy_setopt(transfer->job.easy, CURLOPT_HTTPHEADER, transfer->headers);
 }
 
-static struct curl_slist *connect_to_entries(struct upstream *upstream, const struct config *config)
+static struct connect_to *newest_connect_to(struct upstream *upstream, struct config *config)
 {
     struct connect_to *newest = upstream->connect_to;
     if (newest != NULL && newest->config == config)
-        return newest->entries;
+        return newest;
     struct connect_to *list = mem_calloc(1, sizeof(*list));
-    list->config = config;
+    list->config = config_retain(config);
     for (size_t i = 0; i < config->connect_to.count; i++)
         list->entries = curl_slist_append(list->entries, config->connect_to.items[i]);
     list->next = newest;
     upstream->connect_to = list;
-    return list->entries;
+    return list;
+}
+
+// Takes the list out that `link` points at.
+static void free_connect_to(struct connect_to **link)
+{
+    struct connect_to *list = *link;
+    *link = list->next;
+    curl_slist_free_all(list->entries);
+    config_release(list->config);
+    free(list);
+}
+
+void upstream_leave_route(struct upstream_job *job)
+{
+    job->connect_to->jobs--;
+    struct connect_to **link = &job->upstream->connect_to->next;
+    while (*link != NULL) {
+        if ((*link)->jobs == 0)
+            free_connect_to(link);
+        else
+            link = &(*link)->next;
+    }
+}
+
+void upstream_free_routes(struct upstream *upstream)
+{
+    while (upstream->connect_to != NULL)
+        free_connect_to(&upstream->connect_to);
 }
 
 static void set_trust(CURL *easy, const struct config *config)
@@ -208,12 +236,14 @@ static void set_trust(CURL *easy, const struct config *config)
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, upstream_on_tls_context);
 }
 
-void upstream_set_route(struct upstream_job *job, const struct config *config)
+void upstream_set_route(struct upstream_job *job, struct config *config)
 {
     CURL *easy = job->easy;
     const char *proxy = config->upstream_proxy;
     curl_easy_setopt(easy, CURLOPT_PROXY, proxy == NULL ? "" : proxy);
-    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to_entries(job->upstream, config));
+    job->connect_to = newest_connect_to(job->upstream, config);
+    job->connect_to->jobs++;
+    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, job->connect_to->entries);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, DNS_CACHE_SECONDS);
     set_trust(easy, config);

@@ -120,6 +120,25 @@ static void drain(struct worker *worker)
     socks_close_all(worker);
 }
 
+static int open_tls_side(struct worker *worker, struct err *err)
+{
+    if (worker->authority == NULL || worker->tls_clients != NULL)
+        return 0;
+    worker->tls_clients = client_side_create(worker, true, err);
+    return worker->tls_clients == NULL ? -1 : 0;
+}
+
+// Interception may have been off until now.
+static void take_config(struct worker *worker, struct config *config, struct authority *authority)
+{
+    struct err err = {0};
+    config_release(worker->config);
+    worker->config = config;
+    worker->authority = authority;
+    if (open_tls_side(worker, &err) != 0)
+        log_error(worker->log, "worker", "reload: intercept: %s", err.text);
+}
+
 static void handle_item(struct worker *worker, struct inbox_item *item)
 {
     switch (item->kind) {
@@ -136,12 +155,13 @@ static void handle_item(struct worker *worker, struct inbox_item *item)
         item->call(worker, item->call_ctx);
         break;
     case INBOX_CONFIG:
-        worker->config = item->config;
+        take_config(worker, item->config, item->authority);
         break;
     case INBOX_LISTEN:
         listener_watch(worker, item->listener);
         break;
     case INBOX_UNLISTEN:
+        listener_accept_last(worker, item->listener);
         listener_unwatch(worker, item->listener);
         break;
     case INBOX_DRAIN:
@@ -323,12 +343,12 @@ static void *worker_main(void *arg)
 
 // --- life --------------------------------------------------------------------------------------
 
-struct worker *worker_create(struct server *server, const struct config *config,
+struct worker *worker_create(struct server *server, struct config *config,
                              struct recorder *recorder, struct log *log)
 {
     struct worker *worker = mem_calloc(1, sizeof(*worker));
     worker->server = server;
-    worker->config = config;
+    worker->config = config_retain(config);
     worker->recorder = recorder;
     worker->log = log;
     worker->epoll_fd = -1;
@@ -368,12 +388,7 @@ int worker_open(struct worker *worker, struct err *err)
     worker->clients = client_side_create(worker, false, err);
     if (worker->clients == NULL)
         return -1;
-    if (worker->authority != NULL) {
-        worker->tls_clients = client_side_create(worker, true, err);
-        if (worker->tls_clients == NULL)
-            return -1;
-    }
-    return 0;
+    return open_tls_side(worker, err);
 }
 
 int worker_start(struct worker *worker, struct err *err)
@@ -402,6 +417,8 @@ static void drop_inbox(struct worker *worker)
             close(item->fd);
         if (item->kind == INBOX_LISTEN)
             listener_release(item->listener);
+        if (item->kind == INBOX_CONFIG)
+            config_release(item->config);
         free(item);
     }
 }
@@ -425,6 +442,7 @@ void worker_destroy(struct worker *worker)
     pthread_mutex_destroy(&worker->inbox_mutex);
     buffer_fini(&worker->peeked);
     listener_unwatch_all(worker);
+    config_release(worker->config);
     free(worker->batch);
     free(worker);
 }

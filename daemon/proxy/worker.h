@@ -73,7 +73,8 @@ struct inbox_item {
     struct peer peer;
     struct record *record;
     struct listener *listener;
-    const struct config *config;
+    struct config *config;       // a reference, taken over
+    struct authority *authority; // of INBOX_CONFIG; NULL: nothing is intercepted
     void (*call)(struct worker *worker, void *ctx);
     void *call_ctx;
 };
@@ -82,8 +83,8 @@ struct worker {
     struct server *server;
     struct recorder *recorder;
     struct log *log;
-    const struct config *config; // the current one; lives as long as the server
-    char via[32]; // our pseudonym in Via: this process's alone, the same for all workers
+    struct config *config; // the current one, by reference
+    char via[32];          // our pseudonym in Via: this process's alone, the same for all workers
     pthread_t thread;
     bool is_started;
 
@@ -128,7 +129,7 @@ struct worker {
     atomic_int_fast64_t exchanges_total;
 };
 
-struct worker *worker_create(struct server *server, const struct config *config,
+struct worker *worker_create(struct server *server, struct config *config,
                              struct recorder *recorder, struct log *log);
 // Opens the loop: from here on other threads may post to it.
 int worker_open(struct worker *worker, struct err *err);

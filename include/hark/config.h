@@ -4,6 +4,7 @@
 // Precedence: flags (`--set key=value`) over environment (`HARK_<KEY>`) over file over default. A
 // list in a higher layer replaces the list of the lower one; within a layer a repeated key adds.
 // A loaded configuration never changes and may be read from any thread; a reload makes a new one.
+// Who still works by the older one holds a reference to it.
 #ifndef HARK_CONFIG_H
 #define HARK_CONFIG_H
 
@@ -11,9 +12,12 @@
 #include "hark/log.h"
 #include "hark/mem.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct buffer;
 
 enum config_mode {
     CONFIG_MODE_RECORD,
@@ -51,8 +55,9 @@ struct config_list {
 };
 
 // The fields bear the names of the keys, with their unit. A text that is not set is NULL.
-// Owner: whoever called config_load(). Thread: any, to read.
+// Owner: everybody who holds a reference. Thread: any, to read.
 struct config {
+    atomic_int refs;
     struct config_list listen; // "ADDR:PORT", see address_parse(); port 0 picks one
     const char *ui;            // the same; NULL: no page
     const char *db;            // NULL: see config_db_path()
@@ -101,9 +106,9 @@ struct config {
     enum log_level log_level;
     enum config_log_format log_format;
 
-    const char *file;                      // see config_file_in_use()
-    const struct config_setting *settings; // see config_text() and config_origin()
-    struct arena arena;                    // everything above lives in it
+    const char *file;                // see config_file_in_use()
+    struct config_setting *settings; // see config_text() and config_origin()
+    struct arena arena;              // everything above lives in it
 };
 
 struct config_sources {
@@ -114,9 +119,10 @@ struct config_sources {
 };
 
 // Returns NULL with the first mistake found, which names its place: "hark.conf:12: …",
-// "HARK_MODE=…: …" or "--set mode=…: …".
+// "HARK_MODE=…: …" or "--set mode=…: …". The first reference is the caller's.
 struct config *config_load(const struct config_sources *sources, struct err *err);
-void config_destroy(struct config *config);
+struct config *config_retain(struct config *config); // any thread; returns it
+void config_release(struct config *config);          // any thread; takes NULL
 
 // The file that was read; NULL if none was.
 const char *config_file_in_use(const struct config *config);
@@ -133,8 +139,12 @@ const char *config_origin(const struct config *config, const char *key);
 // Where item `index` of the list `key` was said.
 const char *config_item_origin(const struct config *config, const char *key, size_t index);
 
-// The first option that differs between the two and takes a restart to change; NULL if none does.
-const char *config_first_fixed_change(const struct config *old, const struct config *reloaded);
+// Appends the keys that differ between the two, separated by spaces: those that a reload changes,
+// or those that take a restart.
+void config_append_changes(const struct config *running, const struct config *reloaded,
+                           bool takes_restart, struct buffer *keys);
+// Gives `reloaded` the running values of what takes a restart. Before anybody else knows of it.
+void config_keep_fixed(const struct config *running, struct config *reloaded);
 
 // The keys, for help and tests: NULL from `index` = their number on.
 const char *config_key_at(size_t index);

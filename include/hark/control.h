@@ -15,6 +15,7 @@
 
 #define CONTROL_SOCKET_NAME "control.sock"
 #define CONTROL_TOKEN_NAME  "token"
+#define CONTROL_ADDRESS_MAX 64
 
 struct control;
 
@@ -22,7 +23,6 @@ struct control_options {
     const char *data_dir;   // exists; gets the socket and the token, both 0600
     const char *ui_address; // "127.0.0.1:4276", port 0 picks one; NULL: the socket alone
     int ui_socket;          // listening, taken over, in the place of `ui_address`; 0: none
-    bool must_record;       // /readyz says no while what passes is not recorded
 };
 
 // Binds the addresses and makes the token if there is none yet. Fails if another daemon serves
@@ -32,8 +32,16 @@ struct control *control_create(const struct control_options *options, struct err
 // mask. -1 leaves it to control_destroy().
 int control_start(struct control *control, struct server *server, const char *db_path,
                   struct err *err);
-// Where the page is, "127.0.0.1:4276", with the real port; NULL without a page.
-const char *control_address(const struct control *control);
+// Where the page is, "127.0.0.1:4276", with the real port; false without a page. Thread: any.
+bool control_get_address(struct control *control, char address[CONTROL_ADDRESS_MAX]);
+
+// Another place for the page while the daemon runs, in two steps, so that nothing has changed if
+// the address cannot be had. `ui_address` and the page may be NULL: none. Thread: main.
+struct control_page;
+int control_prepare_page(struct control *control, const char *ui_address,
+                         struct control_page **page, struct err *err);
+void control_drop_page(struct control *control, struct control_page *page);
+int control_change_page(struct control *control, struct control_page *page, struct err *err);
 // How many sessions beside the daemon's own belong to processes that still run; once it has said 0,
 // no more are opened.
 size_t control_finish_sessions(struct control *control);

@@ -25,6 +25,7 @@ struct log *log_create(int fd, enum log_level level, bool as_json);
 void log_destroy(struct log *log);
 // May be called while other threads log (configuration reload).
 void log_set_level(struct log *log, enum log_level level);
+void log_set_format(struct log *log, bool as_json);
 bool log_has_level(const struct log *log, enum log_level level);
 
 // `part` is the part of hark that speaks ("proxy", "store"); the message has no final newline.

@@ -4,6 +4,7 @@
 #ifndef HARK_SERVER_H
 #define HARK_SERVER_H
 
+#include "hark/buffer.h"
 #include "hark/config.h"
 #include "hark/err.h"
 #include "hark/log.h"
@@ -33,9 +34,8 @@ int server_check_config(const struct config *config, struct err *err);
 
 // Opens the recording, binds the listeners, starts the threads; on return it takes requests.
 struct server *server_start(const struct server_options *options, struct err *err);
-// Where it listens, "127.0.0.1:4275", with real ports; NULL past the last one.
-// Thread: any.
-const char *server_listen_address(struct server *server, size_t index);
+// Appends where it listens, "http://127.0.0.1:4275", with real ports. Thread: any.
+void server_append_addresses(struct server *server, const char *separator, struct buffer *out);
 
 // Where it stands in for an origin; false past the last one. The texts live as long as the server.
 // Thread: any.
@@ -46,12 +46,25 @@ struct server_reverse {
 };
 bool server_reverse_address(struct server *server, size_t index, struct server_reverse *reverse);
 
-// Gives the workers another configuration (taken over). What needs a restart is said in the log.
-void server_reload(struct server *server, struct config *config);
+// Works by another configuration (taken over) from now on; what takes a restart keeps its value.
+// -1 if that cannot be: everything stays as it is. Thread: main.
+int server_reload(struct server *server, struct config *config, struct err *err);
+// The configuration could not even be read. Thread: main.
+void server_note_bad_reload(struct server *server, const char *reason);
+// What became of the last reload. Thread: any.
+struct server_reload {
+    int64_t count; // since the start; 0: there was none
+    int64_t at_us;
+    char changed[1024]; // keys, separated by spaces
+    char waiting[1024]; // keys that take effect with the next start
+    char problem[512];  // why the older configuration stayed; empty if it did not
+};
+void server_get_reload(struct server *server, struct server_reload *reload);
+// Where hark's own page is; NULL: nowhere. Requests through the proxy to this address are refused
+// (403). Thread: any.
+void server_set_page_address(struct server *server, const char *address);
 // May a client with this address see the page: is it loopback, or in `allow`? Thread: any.
 bool server_admits(struct server *server, const struct sockaddr *peer, socklen_t length);
-// A page of hark's own: requests through the proxy to this address are refused (403).
-void server_protect_address(struct server *server, const char *address);
 
 // A session of its own beside the daemon's, for one program: exchanges that come through the
 // address it gets (loopback, a free port) bear its id. Thread: main or control.
@@ -111,7 +124,10 @@ struct server_status {
     const char *mode;        // as in the configuration
     int64_t played_back;     // requests answered from the recording
     int64_t playback_misses; // those that it had no answer for
-    bool is_recording;       // false while the disk refuses, with mode = off, and in playback
+    bool must_record;        // false with mode = off, and in playback
+    bool is_recording;       // false then, and while the disk refuses
+    bool is_queue_full;      // the traffic waits for the disk
+    bool is_draining;        // it is about to end
     char problem[512];       // why it is not recording; empty if it is
 };
 void server_get_status(const struct server *server, struct server_status *status);

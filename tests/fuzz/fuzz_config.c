@@ -2,6 +2,7 @@
 // The configuration file, with any text in it.
 #include "fuzz.h"
 
+#include "hark/buffer.h"
 #include "hark/config.h"
 
 #include <stdio.h>
@@ -19,7 +20,10 @@ static void check(const struct config *config)
         assert(config_text(config, config_key_at(i)) != NULL);
         assert(config_origin(config, config_key_at(i)) != NULL);
     }
-    assert(config_first_fixed_change(config, config) == NULL);
+    struct buffer changes = {0};
+    config_append_changes(config, config, true, &changes);
+    config_append_changes(config, config, false, &changes);
+    assert(changes.length == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -37,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(err.is_set == (config == NULL));
     if (config != NULL)
         check(config);
-    config_destroy(config);
+    config_release(config);
     close(fd);
     return 0;
 }

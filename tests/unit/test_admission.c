@@ -47,7 +47,7 @@ static void configure(const struct fixture *fixture, const char *allow, const ch
         &(struct config_sources){.file = "/dev/null", .sets = sets, .set_count = 2}, &err);
     assert_non_null(config);
     admission_configure(fixture->admission, config);
-    config_destroy(config);
+    config_release(config);
 }
 
 static struct address parsed(const char *text)

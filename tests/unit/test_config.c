@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The configuration: each layer, each type of value, and where a mistake is said to be.
 
+#include "hark/buffer.h"
 #include "hark/config.h"
 
 #include <setjmp.h>
@@ -42,7 +43,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
-    config_destroy(fixture->config);
+    config_release(fixture->config);
     unlink(fixture->file);
     rmdir(fixture->folder);
     for (size_t i = 0; fixture->environ[i] != NULL; i++)
@@ -78,7 +79,7 @@ static struct config *load(struct fixture *fixture, const char *text, const char
         write_file(fixture->file, text);
         sources.file = fixture->file;
     }
-    config_destroy(fixture->config);
+    config_release(fixture->config);
     fixture->err = (struct err){0};
     fixture->config = config_load(&sources, &fixture->err);
     return fixture->config;
@@ -459,15 +460,64 @@ static void test_file_of_the_home_folder_is_found(void **state)
     assert_string_equal(config_file_in_use(config), path);
 }
 
-static void test_reload_names_the_first_key_that_takes_a_restart(void **state)
+static void assert_changes(const struct config *running, const struct config *reloaded,
+                           const char *changed, const char *restart)
+{
+    struct buffer keys = {0};
+    config_append_changes(running, reloaded, false, &keys);
+    assert_string_equal(keys.length > 0 ? keys.data : "", changed);
+    buffer_clear(&keys);
+    config_append_changes(running, reloaded, true, &keys);
+    assert_string_equal(keys.length > 0 ? keys.data : "", restart);
+    buffer_fini(&keys);
+}
+
+static void test_reload_tells_what_changes_and_what_takes_a_restart(void **state)
 {
     struct fixture *fixture = *state;
     struct err err = {0};
     struct config *old = config_load(&(struct config_sources){0}, &err);
     assert_non_null(old);
-    assert_null(config_first_fixed_change(old, load_set(fixture, "mode=off")));
-    assert_string_equal(config_first_fixed_change(old, load_set(fixture, "workers=2")), "workers");
-    config_destroy(old);
+    assert_changes(old, old, "", "");
+    assert_changes(old, load_set(fixture, "mode=off"), "mode", "");
+    assert_changes(old, load_set(fixture, "mode=playback"), "", "mode");
+    assert_changes(old, load_set(fixture, "workers=2"), "", "workers");
+    config_release(old);
+}
+
+static void test_what_takes_a_restart_keeps_its_value(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *sets[] = {"workers=3", "db=/a/b.db", "mode=playback", "via=on",
+                          "playback_match=method path"};
+    struct err err = {0};
+    struct config_sources sources = {.sets = sets, .set_count = 5};
+    struct config *running = config_load(&sources, &err);
+    assert_non_null(running);
+    struct config *reloaded = load_set(fixture, "mode=record");
+    config_keep_fixed(running, reloaded);
+    assert_changes(running, reloaded, "via", "");
+    config_release(running);
+    assert_int_equal(reloaded->workers, 3);
+    assert_string_equal(reloaded->db, "/a/b.db");
+    assert_int_equal(reloaded->mode, CONFIG_MODE_PLAYBACK);
+    assert_int_equal(reloaded->playback_match.count, 2);
+    assert_string_equal(reloaded->playback_match.items[1], "path");
+    assert_string_equal(config_origin(reloaded, "workers"), "--set workers=3");
+    assert_false(reloaded->via);
+}
+
+static void test_configuration_lives_until_its_last_reference(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct config *config = config_load(&(struct config_sources){0}, &err);
+    assert_non_null(config);
+    assert_ptr_equal(config_retain(config), config);
+    config_release(config);
+    assert_string_equal(config_text(config, "mode"), "record");
+    config_release(config);
+    config_release(NULL);
 }
 
 static void test_example_file_names_every_key_with_its_default(void **state)
@@ -486,7 +536,7 @@ static void test_example_file_names_every_key_with_its_default(void **state)
             fail_msg("%s is missing in the example", key);
         assert_string_equal(config_text(fixture->config, key), config_text(defaults, key));
     }
-    config_destroy(defaults);
+    config_release(defaults);
 }
 
 static void assert_data_dir(const char *flag, char *const *environment, const char *expected)
@@ -552,7 +602,9 @@ int main(void)
         CASE(test_address_that_others_reach_needs_allow),
         CASE(test_named_file_that_is_missing_is_a_mistake),
         CASE(test_file_of_the_home_folder_is_found),
-        CASE(test_reload_names_the_first_key_that_takes_a_restart),
+        CASE(test_reload_tells_what_changes_and_what_takes_a_restart),
+        CASE(test_what_takes_a_restart_keeps_its_value),
+        CASE(test_configuration_lives_until_its_last_reference),
         CASE(test_example_file_names_every_key_with_its_default),
         CASE(test_data_folder_is_flag_then_environment_then_home),
         CASE(test_recording_is_in_the_data_folder_unless_named),

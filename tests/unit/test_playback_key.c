@@ -27,7 +27,7 @@ static bool is_same_query(const char *set, const char *a, const char *b)
     uint64_t key = playback_head_key(config, &head);
     head.query = b;
     bool is_same = key == playback_head_key(config, &head);
-    config_destroy(config);
+    config_release(config);
     return is_same;
 }
 
@@ -66,7 +66,7 @@ static void test_each_part_of_the_head_counts(void **state)
     assert_true(key == playback_head_key(config, &head));
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         assert_true(key != playback_head_key(config, &others[i]));
-    config_destroy(config);
+    config_release(config);
 }
 
 static uint64_t key_with_headers(const char *const *sets, size_t count, const char *const *pairs)
@@ -79,7 +79,7 @@ static uint64_t key_with_headers(const char *const *sets, size_t count, const ch
     struct playback_head head = {.method = "GET", .headers = &fields};
     uint64_t key = playback_head_key(config, &head);
     arena_fini(&arena);
-    config_destroy(config);
+    config_release(config);
     return key;
 }
 

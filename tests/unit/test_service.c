@@ -83,7 +83,7 @@ static int take_passed(const struct passed *passed)
     struct err err = {0};
     struct config *config = load_config(passed->allow);
     int result = activation_take(&activation, config, &err);
-    config_destroy(config);
+    config_release(config);
     if (passed->failure != NULL)
         return result == -1 && strstr(err.text, passed->failure) != NULL ? 0 : 11;
     if (result != 0 || activation.proxy_count != passed->proxy_count || activation.ui != passed->ui)
