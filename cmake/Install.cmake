@@ -1,12 +1,25 @@
 # SPDX-License-Identifier: MIT
-# What is installed beside the program: manual pages, completion, documents.
+# What is installed beside the program: manual pages, completion, units, documents.
 
-install(FILES config/hark.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/hark/examples)
+set(doc_folder ${CMAKE_INSTALL_DATADIR}/doc/hark)
+file(GLOB documents CONFIGURE_DEPENDS docs/*.md docs/openapi.yaml)
+install(FILES ${documents} DESTINATION ${doc_folder}/docs)
+install(FILES README.md DESTINATION ${doc_folder})
+install(FILES config/hark.conf DESTINATION ${doc_folder}/examples)
+
 install(FILES config/completion/hark.bash
         DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME hark)
 install(FILES config/completion/_hark DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
 install(FILES config/completion/hark.fish
         DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+
+foreach(manager system user)
+  configure_file(config/systemd/${manager}/hark.service.in systemd/${manager}/hark.service @ONLY)
+  install(FILES ${CMAKE_BINARY_DIR}/systemd/${manager}/hark.service config/systemd/hark.socket
+                config/systemd/hark-ui.socket
+          DESTINATION lib/systemd/${manager})
+endforeach()
+install(FILES config/systemd/sysusers.conf DESTINATION lib/sysusers.d RENAME hark.conf)
 
 # The pages are made out of the program's help, config/hark.conf and docs/.
 if(HARK_MAN)
