@@ -87,6 +87,26 @@ static int latin1_of(const unsigned char *at, size_t left)
     return is_latin1 ? (at[0] & 0x03) << 6 | (at[1] & 0x3f) : -1;
 }
 
+const char *utf8_from_bytes(struct arena *arena, const char *text, size_t *length)
+{
+    if (utf8_is_valid(text, *length))
+        return text;
+    char *mapped = arena_alloc(arena, *length * 2 + 1);
+    size_t used = 0;
+    for (size_t i = 0; i < *length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c < 0x80) {
+            mapped[used++] = (char)c;
+        } else {
+            mapped[used++] = (char)(0xc0 | (c >> 6));
+            mapped[used++] = (char)(0x80 | (c & 0x3f));
+        }
+    }
+    mapped[used] = '\0';
+    *length = used;
+    return mapped;
+}
+
 const char *utf8_restore_bytes(struct arena *arena, const char *text, size_t *length)
 {
     const unsigned char *at = (const unsigned char *)text;

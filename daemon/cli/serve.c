@@ -80,8 +80,6 @@ static int check_filter(const struct config *config, const char *key, const char
 // What a configuration says in the filter language, which its own floor does not know.
 static int check_filters(const struct config *config, struct err *err)
 {
-    if (check_filter(config, "ignore", config->ignore, err) < 0)
-        return -1;
     return check_filter(config, "playback_filter", config->playback_filter, err);
 }
 

@@ -93,6 +93,13 @@ static void print_traffic(const json_t *status)
                   integer_of(status, "exchanges_total"), integer_of(status, "exchanges_in_flight"));
     print_line("exchanges", &line);
 
+    if (integer_of(status, "exchanges_ignored") > 0) {
+        buffer_clear(&line);
+        buffer_printf(&line, "%" PRId64 " not recorded, as configured",
+                      integer_of(status, "exchanges_ignored"));
+        print_line("ignored", &line);
+    }
+
     int64_t played_back = integer_of(status, "played_back");
     int64_t misses = integer_of(status, "playback_misses");
     if (played_back > 0 || misses > 0) {

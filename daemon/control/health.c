@@ -87,6 +87,7 @@ static void add_counters(json_t *object, const struct server_status *status)
     set_integer(object, "refused_overload", status->refused_overload);
     set_integer(object, "exchanges_in_flight", status->exchanges_in_flight);
     set_integer(object, "exchanges_total", status->exchanges_total);
+    set_integer(object, "exchanges_ignored", status->ignored);
     set_integer(object, "queue_bytes", status->queue_bytes);
     set_integer(object, "queue_limit_bytes", status->queue_limit_bytes);
     set_integer(object, "queue_stalls", status->queue_stalls);

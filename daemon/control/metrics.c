@@ -54,6 +54,8 @@ void metrics_write(const struct server_status *status, struct buffer *out)
                 "Requests being handled now.");
     write_counter(out, "hark_exchanges_total", status->exchanges_total,
                   "Requests taken since the start.");
+    write_counter(out, "hark_exchanges_ignored_total", status->ignored,
+                  "Exchanges not recorded because they match ignore.");
     write_gauge(out, "hark_recorder_queue_bytes", status->queue_bytes,
                 "Bytes waiting for the writer.");
     write_gauge(out, "hark_recorder_queue_limit_bytes", status->queue_limit_bytes,

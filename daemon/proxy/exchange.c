@@ -6,6 +6,7 @@
 
 #include "hark/clock.h"
 #include "hark/mem.h"
+#include "ignoring.h"
 #include "local.h"
 #include "playback.h"
 #include "replay_request.h"
@@ -95,6 +96,7 @@ struct exchange *exchange_create(struct worker *worker, const char *client_addr,
     exchange->active_us = exchange->started_us;
     exchange->journal.is_off =
         worker->config->mode == CONFIG_MODE_OFF || config_is_read_only(worker->config);
+    exchange->ignore = ignoring_current(worker);
     exchange->row = row_create();
     exchange->row->id = recorder_next_id(worker->recorder);
     exchange->row->session_id = session_id;
@@ -117,6 +119,7 @@ static void destroy(struct exchange *exchange)
     flow_fini(&exchange->upload);
     flow_fini(&exchange->download);
     journal_fini(&exchange->journal);
+    ignoring_release(exchange->ignore);
     row_destroy(exchange->row);
     config_release(exchange->config);
     free(exchange);
@@ -172,6 +175,7 @@ static void finish_when_due(struct exchange *exchange)
     exchange->row->request_size = exchange->upload.total_bytes;
     exchange->row->response_size = exchange->download.total_bytes;
     exchange->row->duration_us = exchange->ended_us - exchange->started_us;
+    ignoring_judge(exchange, FILTER_AT_END);
     if (exchange->playback_head != 0)
         playback_learn(exchange);
     journal_finish(exchange);
@@ -243,6 +247,7 @@ void exchange_request_head(struct exchange *exchange)
         return;
     }
     describe_request(exchange);
+    ignoring_judge(exchange, FILTER_AT_REQUEST);
     bool has_body = exchange->request_length != 0;
     leg_move(exchange, &exchange->request, has_body ? LEG_BODY : LEG_DONE);
     if (!has_body)
@@ -291,6 +296,7 @@ void exchange_tunnel_begin(struct exchange *exchange, const struct route *route)
     row->host = exchange->route->host;
     row->port = exchange->route->port;
     row->status = 200;
+    ignoring_judge(exchange, FILTER_AT_REQUEST);
 }
 
 void exchange_count_relayed(struct exchange *exchange, enum body_side side, size_t length)
@@ -458,6 +464,7 @@ void exchange_response_head(struct exchange *exchange, const struct response_hea
         worker_tick_by(exchange->worker, exchange->answered_us + EARLY_ANSWER_US);
     leg_move(exchange, &exchange->response, LEG_HEAD);
     leg_move(exchange, &exchange->response, LEG_BODY);
+    ignoring_judge(exchange, FILTER_AT_ANSWER);
     journal_update(exchange);
 }
 

@@ -63,6 +63,7 @@ struct source_ops {
 };
 
 struct replay_request;
+struct ignore_rule;
 
 struct exchange {
     struct worker *worker;
@@ -71,6 +72,8 @@ struct exchange {
     struct exchange *ready_next;
     bool is_ready;         // in the worker's ready list
     struct config *config; // the one that was current when it began, by reference
+
+    struct ignore_rule *ignore; // what its configuration ignores, by reference; NULL: nothing
 
     struct exchange_row *row;   // never NULL; changed only while the journal does not lend it
     const char *request_target; // raw, in the row's arena

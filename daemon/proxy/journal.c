@@ -69,6 +69,21 @@ void journal_forget(struct exchange *exchange)
     journal->is_off = true;
 }
 
+void journal_withdraw(struct exchange *exchange)
+{
+    struct journal *journal = &exchange->journal;
+    assert(journal->final == FINAL_NOT_SENT);
+    journal_fini(journal);
+    journal->is_undecided = false;
+    journal->is_off = true;
+    if (!journal->is_begun)
+        return;
+    struct record *record = record_create(exchange->row->id);
+    record->is_final = true;
+    record->is_withdrawn = true;
+    recorder_push(exchange->worker->recorder, record);
+}
+
 void journal_update(struct exchange *exchange)
 {
     struct journal *journal = &exchange->journal;

@@ -45,6 +45,8 @@ void journal_add_message(struct exchange *exchange, enum body_side side,
 void journal_begin(struct exchange *exchange);
 // It is not to be recorded, which was undecided.
 void journal_forget(struct exchange *exchange);
+// It is not to be recorded: what has been written is taken out again.
+void journal_withdraw(struct exchange *exchange);
 // Writes the row again, after something in it changed that people wait to see.
 void journal_update(struct exchange *exchange);
 // Writes the final row. With a durability that waits, the row is lent to the recorder until

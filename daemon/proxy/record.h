@@ -26,6 +26,7 @@ struct record {
     struct store_session *session; // NULL: none; its command is the record's as well
     bool is_update;                // the row went to the recorder before
     bool is_final;                 // the last record of its exchange
+    bool is_withdrawn;             // which is to be taken out of the recording again
     struct record_segment *segments;
     size_t segment_count;
     struct store_message *messages; // it holds a reference to each chunk

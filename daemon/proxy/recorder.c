@@ -10,6 +10,7 @@
 #include "hark/mem.h"
 #include "jobs.h"
 #include "retention.h"
+#include "withdrawals.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -53,6 +54,7 @@ struct recorder {
     bool is_job_held_up;  // the file was busy
     int64_t *damaged_ids; // exchanges in flight of which a part was lost
     size_t damaged_count;
+    struct withdrawals withdrawals;
 };
 
 // --- the side of the workers -------------------------------------------------------------------
@@ -134,6 +136,10 @@ static void count_loss(struct recorder *recorder, const struct record *record)
 {
     if (record->session != NULL)
         return;
+    if (record->is_withdrawn) {
+        take_damaged(recorder, record->exchange_id);
+        return;
+    }
     int64_t bytes = record_body_bytes(record);
     atomic_fetch_add(&recorder->lost_bytes, bytes);
     recorder->unsaved_lost_bytes += bytes;
@@ -153,6 +159,8 @@ static void release(struct recorder *recorder, struct record_list *list)
     while (record != NULL) {
         struct record *next = record->next;
         size_t bytes = record->bytes;
+        if (record->is_withdrawn)
+            withdrawals_add(&recorder->withdrawals, record->exchange_id);
         if (record->on_written != NULL)
             record->on_written(record);
         else
@@ -204,7 +212,8 @@ static void note_round(struct recorder *recorder)
 
 static bool is_job_due(struct recorder *recorder)
 {
-    return !recorder->is_job_held_up && jobs_has_work(&recorder->jobs);
+    return withdrawals_is_due(&recorder->withdrawals) ||
+           (!recorder->is_job_held_up && jobs_has_work(&recorder->jobs));
 }
 
 // The whole queue, or as much of it as one transaction may hold.
@@ -406,9 +415,11 @@ static void checkpoint_if_due(struct recorder *recorder)
 
 static void work_on_jobs(struct recorder *recorder)
 {
+    note_round(recorder);
+    if (withdrawals_step(&recorder->withdrawals, recorder->options.writer, recorder->options.log))
+        checkpoint_if_due(recorder);
     if (!jobs_has_work(&recorder->jobs))
         return;
-    note_round(recorder);
     enum store_step step = jobs_step(&recorder->jobs, recorder->options.writer);
     recorder->is_job_held_up = step == STEP_BUSY;
     checkpoint_if_due(recorder);
@@ -579,7 +590,7 @@ static void *writer_main(void *arg)
         note_round(recorder);
         if (take_batch(recorder, &batch, idle_wait_us(recorder)))
             write_batch(recorder, &batch);
-        else if (is_stopping(recorder))
+        else if (is_stopping(recorder) && !withdrawals_is_due(&recorder->withdrawals))
             break;
         else if (!jobs_has_work(&recorder->jobs) && !retention_is_due(&recorder->retention))
             use_idle_time(recorder);
@@ -640,6 +651,7 @@ void recorder_destroy(struct recorder *recorder)
     pthread_cond_destroy(&recorder->wake);
     pthread_mutex_destroy(&recorder->mutex);
     free(recorder->damaged_ids);
+    withdrawals_fini(&recorder->withdrawals);
     free(recorder);
 }
 

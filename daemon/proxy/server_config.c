@@ -4,6 +4,7 @@
 #include "hark/buffer.h"
 #include "hark/clock.h"
 #include "hark/version.h"
+#include "ignoring.h"
 #include "recorder.h"
 #include "redact_key.h"
 #include "reverse.h"
@@ -19,7 +20,6 @@ int server_check_config(const struct config *config, struct err *err)
         const char *key;
     } unsupported[] = {
         {config->upstream_http != CONFIG_UPSTREAM_HTTP_1_1, "upstream_http"},
-        {config->ignore != NULL, "ignore"},
         {config->proxy_auth != NULL, "proxy_auth"},
     };
     for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++)
@@ -27,7 +27,7 @@ int server_check_config(const struct config *config, struct err *err)
             return err_set(err, "%s: %s = %s is not supported by hark %s; remove it",
                            config_origin(config, unsupported[i].key), unsupported[i].key,
                            config_text(config, unsupported[i].key), HARK_VERSION);
-    if (reverse_check(config, err) != 0)
+    if (reverse_check(config, err) != 0 || ignoring_check(config, err) != 0)
         return -1;
     return upstream_check_client_certs(config, err);
 }

@@ -24,6 +24,7 @@ void server_get_status(const struct server *server, struct server_status *status
         status->connections += atomic_load(&worker->connections);
         status->exchanges_in_flight += atomic_load(&worker->in_flight);
         status->exchanges_total += atomic_load(&worker->exchanges_total);
+        status->ignored += atomic_load(&worker->ignored);
     }
     admission_get_status(server->admission, status);
     recorder_get_status(server->recorder, status);

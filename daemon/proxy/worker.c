@@ -9,6 +9,7 @@
 #include "hark/clock.h"
 #include "hark/mem.h"
 #include "hark/store_reader.h"
+#include "ignoring.h"
 #include "listener.h"
 #include "playback_recording.h"
 #include "refusal.h"
@@ -441,6 +442,7 @@ void worker_destroy(struct worker *worker)
         close(worker->spare_fd);
     pthread_mutex_destroy(&worker->inbox_mutex);
     buffer_fini(&worker->peeked);
+    ignoring_release(worker->ignore);
     listener_unwatch_all(worker);
     config_release(worker->config);
     free(worker->batch);

@@ -31,6 +31,7 @@ struct client_count;
 struct playback;
 struct store_reader;
 struct farewell;
+struct ignore_rule;
 struct relay;
 struct route;
 struct socks_client;
@@ -115,6 +116,7 @@ struct worker {
     int spare_fd;                        // see listener_open_spare()
     int64_t accept_again_us; // when to listen again after descriptors ran out; 0: listening
 
+    struct ignore_rule *ignore;   // what `ignore` said when it was last looked at; NULL: nothing
     struct exchange *live;        // all exchanges, newest first
     struct exchange *ready_first; // those that have something to do for their client
     struct exchange *ready_last;
@@ -127,6 +129,7 @@ struct worker {
     atomic_int in_flight;            // exchanges
     atomic_int_fast64_t answered_us; // when it last answered server_is_alive(), monotonic
     atomic_int_fast64_t exchanges_total;
+    atomic_int_fast64_t ignored; // of them, those not recorded for `ignore`
 };
 
 struct worker *worker_create(struct server *server, struct config *config,

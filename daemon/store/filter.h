@@ -4,6 +4,7 @@
 // filter_parse.c makes the tree from words, filter_keys.c knows what a word like "status:5xx"
 // means (with filter_values.c for its numbers and times), filter_sql.c turns the tree into a
 // condition on the table `exchange`, which may call the functions of filter_functions.c.
+// filter_judge.c judges a row in memory by it.
 #ifndef HARK_STORE_FILTER_PRIVATE_H
 #define HARK_STORE_FILTER_PRIVATE_H
 
@@ -77,6 +78,7 @@ struct filter_node {
 struct filter {
     struct arena arena;
     int64_t now_us;           // what "since:10m" counts from
+    bool is_for_rows;         // only words that filter_judge() can judge
     struct filter_node *root; // NULL matches everything
 };
 
@@ -97,6 +99,9 @@ struct filter_node *filter_bare_word(struct filter *filter, const char *text);
 // "key:value"; NULL with the mistake in err, without its column.
 struct filter_node *filter_keyed_word(struct filter *filter, const char *key, const char *value,
                                       struct err *err);
+
+// Why filter_judge() cannot judge this node; NULL: it can.
+const char *filter_why_not_judged(const struct filter_node *node);
 
 // --- values -------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@
 // an API cut it. Quotes keep spaces, parentheses and key words in a text.
 #include "filter.h"
 #include "hark/clock.h"
+#include "hark/filter_judge.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +156,14 @@ static bool has_key(const struct token *token)
     return length > 0 && token->text + length == token->colon;
 }
 
+// The word's node, or a mistake if it is one that cannot be judged where it has to be.
+static struct filter_node *judged(struct parser *parser, const char *begin,
+                                  struct filter_node *node)
+{
+    const char *why_not = parser->filter->is_for_rows ? filter_why_not_judged(node) : NULL;
+    return why_not == NULL ? node : mistake(parser, begin, why_not);
+}
+
 static struct filter_node *parse_word(struct parser *parser)
 {
     struct token token = parser->token;
@@ -165,13 +174,15 @@ static struct filter_node *parse_word(struct parser *parser)
     if (next_token(parser) != 0)
         return NULL;
     if (!has_key(&token))
-        return filter_bare_word(parser->filter, token.text);
+        return judged(parser, token.begin, filter_bare_word(parser->filter, token.text));
 
     struct err problem = {0};
     *token.colon = '\0';
     struct filter_node *node =
         filter_keyed_word(parser->filter, token.text, token.colon + 1, &problem);
-    return node != NULL ? node : mistake(parser, token.begin, problem.text);
+    if (node == NULL)
+        return mistake(parser, token.begin, problem.text);
+    return judged(parser, token.begin, node);
 }
 
 static struct filter_node *parse_group(struct parser *parser)
@@ -260,7 +271,7 @@ static int parse(struct filter *filter, const struct buffer *input, struct err *
     if (next_token(&parser) != 0)
         return -1;
     if (parser.token.kind == TOKEN_END)
-        return 0;
+        return filter->is_for_rows ? err_set(err, "filter: it has no word") : 0;
     filter->root = parse_or(&parser);
     if (filter->root != NULL && parser.token.kind != TOKEN_END)
         filter->root = mistake(&parser, parser.token.begin, "this \")\" closes nothing");
@@ -268,7 +279,8 @@ static int parse(struct filter *filter, const struct buffer *input, struct err *
     return filter->root == NULL ? -1 : 0;
 }
 
-struct filter *filter_create(const char *const *words, size_t count, struct err *err)
+static struct filter *create(const char *const *words, size_t count, bool is_for_rows,
+                             struct err *err)
 {
     struct buffer input = {0};
     for (size_t i = 0; i < count; i++) {
@@ -278,12 +290,23 @@ struct filter *filter_create(const char *const *words, size_t count, struct err 
     }
     struct filter *filter = mem_calloc(1, sizeof(*filter));
     filter->now_us = clock_wall_us();
+    filter->is_for_rows = is_for_rows;
     if (parse(filter, &input, err) != 0) {
         filter_destroy(filter);
         filter = NULL;
     }
     buffer_fini(&input);
     return filter;
+}
+
+struct filter *filter_create(const char *const *words, size_t count, struct err *err)
+{
+    return create(words, count, false, err);
+}
+
+struct filter *filter_create_for_rows(const char *text, struct err *err)
+{
+    return create(&text, 1, true, err);
 }
 
 void filter_destroy(struct filter *filter)

@@ -18,10 +18,12 @@
 
 // --- one exchange --------------------------------------------------------------------------------
 
-static enum store_result find_removable(struct store_writer *writer, int64_t id, bool *is_removable,
+static enum store_result find_removable(const struct store_removal *removal,
+                                        struct store_writer *writer, int64_t id, bool *is_removable,
                                         struct err *err)
 {
-    sqlite3_stmt *statement = writer->statements[STATEMENT_IS_REMOVABLE];
+    sqlite3_stmt *statement =
+        writer->statements[removal->takes_pending ? STATEMENT_HAS_ROW : STATEMENT_IS_REMOVABLE];
     sqlite3_bind_int64(statement, 1, id);
     int code = sqlite3_step(statement);
     enum store_result result = STORE_OK;
@@ -79,7 +81,7 @@ static enum store_result remove_next(struct store_removal *removal, struct store
     int64_t id = removal->ids[removal->next];
     bool is_removable;
     bool is_gone = true;
-    enum store_result result = find_removable(writer, id, &is_removable, err);
+    enum store_result result = find_removable(removal, writer, id, &is_removable, err);
     if (result == STORE_OK && is_removable)
         result = remove_exchange(writer, id, until_us, &is_gone, err);
     if (result != STORE_OK || !is_gone)

@@ -204,23 +204,6 @@ static void bind_plain(struct row_binding *binding, enum exchange_column column,
     sqlite3_bind_text(binding->statement, column + 1, text, -1, SQLITE_STATIC);
 }
 
-static const char *from_latin1(struct arena *arena, const char *text, size_t *length)
-{
-    char *mapped = arena_alloc(arena, *length * 2 + 1);
-    size_t used = 0;
-    for (size_t i = 0; i < *length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c < 0x80) {
-            mapped[used++] = (char)c;
-        } else {
-            mapped[used++] = (char)(0xc0 | (c >> 6));
-            mapped[used++] = (char)(0x80 | (c & 0x3f));
-        }
-    }
-    *length = used;
-    return mapped;
-}
-
 // Text from the wire. A TEXT value that is not UTF-8 would break readers (Python's sqlite3 raises).
 static void bind_text(struct row_binding *binding, enum exchange_column column, const char *text)
 {
@@ -229,11 +212,9 @@ static void bind_text(struct row_binding *binding, enum exchange_column column, 
         return;
     }
     size_t length = strlen(text);
-    if (!utf8_is_valid(text, length)) {
-        text = from_latin1(&binding->writer->latin1, text, &length);
-        binding->is_latin1 = true;
-    }
-    sqlite3_bind_text64(binding->statement, column + 1, text, length, SQLITE_STATIC, SQLITE_UTF8);
+    const char *stored = utf8_from_bytes(&binding->writer->latin1, text, &length);
+    binding->is_latin1 |= stored != text;
+    sqlite3_bind_text64(binding->statement, column + 1, stored, length, SQLITE_STATIC, SQLITE_UTF8);
 }
 
 static void bind_fields(struct row_binding *binding, enum exchange_column column,

@@ -107,6 +107,7 @@ struct server_status {
     int64_t refused_overload;    // max_connections, or no descriptors left
     int64_t exchanges_in_flight; // requests being handled now
     int64_t exchanges_total;     // since the start
+    int64_t ignored;             // of them, those not recorded for `ignore`
     int64_t queue_bytes;         // waiting for the writer
     int64_t queue_limit_bytes;
     int64_t queue_stalls;   // times the full queue slowed the traffic down

@@ -37,11 +37,12 @@ int store_prune(struct store_reader *reader, const struct store_prune_options *o
 
 // --- the steps -----------------------------------------------------------------------------------
 
-// Removes exchanges with all that belongs to them. Zero-initialised but for the first three.
+// Removes exchanges with all that belongs to them. Zero-initialised but for the first four.
 struct store_removal {
     const int64_t *ids;
     size_t count;
     int64_t keep_bytes; // stop when the recording is no larger; STORE_PRUNE_NO_LIMIT
+    bool takes_pending; // those that go on, and marked ones, go as well
     size_t next;        // index of the one to go on with
     int64_t exchanges;  // removed so far
     int64_t bytes;      // freed so far

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from harness import SCALE
-from harness.conformance import cases
+from harness.conformance import named
 from harness.daemon import clean_environment, fields_of
 from harness.tls import HOST
 
@@ -122,12 +122,12 @@ class TestForwarding:
 
 
 class TestTargets:
-    @cases(
+    @named(
         origins_own="http://{host}/x",
         listener="http://127.0.0.1:{listen}/x",
         listener_by_name="http://some-name:{listen}/x",
     )
-    def test_absolute_form_that_means_the_origin(self, origin, reverse, client, case, given):
+    def test_absolute_form_that_means_the_origin(self, origin, reverse, client, given):
         server = origin()
         stand = reverse(server.url)
         target = given.format(host=server.host, listen=stand.port)
@@ -135,14 +135,14 @@ class TestTargets:
         assert server.requests[0].target == "/x"
         assert server.requests[0].get("host") == server.host
 
-    @cases(
+    @named(
         elsewhere=("GET http://other.example/ HTTP/1.1", 421),
         other_scheme=("GET https://{host}/ HTTP/1.1", 421),
         proxys_help=("GET http://hark.internal/ HTTP/1.1", 421),
         connect=("CONNECT {host} HTTP/1.1", 400),
         no_target=("GET x HTTP/1.1", 400),
     )
-    def test_refused(self, origin, reverse, client, case, given):
+    def test_refused(self, origin, reverse, client, given):
         line, status = given
         server = origin()
         peer = client(reverse(server.url))
@@ -184,14 +184,14 @@ class TestDaemon:
         for url, port in hark.reverse_ports.items():
             assert f"http://127.0.0.1:{port} for {url}\n" in shown
 
-    @cases(
+    @named(
         path=("http://a.example/v1", 'has more than scheme, host and port ("/v1")'),
         query=("http://a.example?x", "has more than"),
         user=("http://me@a.example", "has more than"),
         port=("http://a.example:99999", "no host[:port]"),
         scheme=("ftp://a.example", "is not ADDR:PORT=ORIGIN"),
     )
-    def test_bad_origin(self, hark, case, given):
+    def test_bad_origin(self, hark, given):
         text, message = given
         done = hark.cli("serve", "--check-config", "--set", f"reverse=127.0.0.1:0={text}")
         assert done.returncode == 2

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from harness import SCALE
-from harness.conformance import cases
+from harness.conformance import named
 from harness.daemon import clean_environment
 from harness.tls import HOST, client_context, start_tls
 
@@ -50,12 +50,12 @@ def ask(peer, request):
 
 
 class TestTunnel:
-    @cases(
+    @named(
         name=lambda port: by_name("localhost", port),
         ipv4=lambda port: by_ipv4("127.0.0.1", port),
         address_as_name=lambda port: by_name("127.0.0.1", port),
     )
-    def test_plain_http_is_recorded(self, hark, origin, client, case, given):
+    def test_plain_http_is_recorded(self, hark, origin, client, given):
         server = origin()
         peer = client(hark)
         assert ask(peer, given(server.port)) == 0
@@ -146,7 +146,7 @@ class TestHandshake:
         peer.assert_closed()
         assert hark.row_of(peer)["error"] == "bad-request"
 
-    @cases(
+    @named(
         bind=(b"\5\2\0\1\x7f\0\0\1\0\x50", 7, "not-supported"),
         udp=(b"\5\3\0\1\0\0\0\0\0\0", 7, "not-supported"),
         no_command=(b"\5\x63\0\1\x7f\0\0\1\0\x50", 7, "not-supported"),
@@ -157,7 +157,7 @@ class TestHandshake:
         empty_name=(by_name("", 80), 1, "bad-request"),
         version=(b"\4\1\0\1\x7f\0\0\1\0\x50", 1, "bad-request"),
     )
-    def test_refused(self, hark, client, case, given):
+    def test_refused(self, hark, client, given):
         request, code, error = given
         peer = client(hark)
         assert ask(peer, request) == code

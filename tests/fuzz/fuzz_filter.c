@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The filter language: each line of the input is a word. What is accepted must be SQL that a real
-// recording answers.
+// recording answers; and what an exchange in memory can be judged by must be answered alike.
 #include "fuzz.h"
 
+#include "hark/filter_judge.h"
 #include "hark/store_reader.h"
 #include "hark/utf8.h"
 
@@ -13,11 +14,13 @@
 
 static char folder[] = "/tmp/hark-fuzz-XXXXXX";
 static struct store_reader *reader;
+static struct exchange_row *row;
 
 static void remove_recording(void)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm", ".lock", "-lock"};
     store_reader_close(reader);
+    row_destroy(row);
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
         char path[64];
         snprintf(path, sizeof(path), "%s/hark.db%s", folder, suffixes[i]);
@@ -29,7 +32,7 @@ static void remove_recording(void)
 static void add_exchange(struct store_writer *writer)
 {
     struct err err = {0};
-    struct exchange_row *row = row_create();
+    row = row_create();
     row->id = 1;
     row->state = ROW_STATE_DONE;
     row->method = "GET";
@@ -44,7 +47,6 @@ static void add_exchange(struct store_writer *writer)
     assert(result == STORE_OK);
     result = store_writer_commit(writer, &err);
     assert(result == STORE_OK);
-    row_destroy(row);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -79,7 +81,7 @@ static int on_row(void *ctx, size_t count, const char *const *names, const struc
     return 0;
 }
 
-static void check_answer(const struct filter *filter)
+static int check_answer(const struct filter *filter)
 {
     struct err err = {0};
     int rows = 0;
@@ -89,11 +91,29 @@ static void check_answer(const struct filter *filter)
         fprintf(stderr, "%s\n", err.text);
     assert(result == 0);
     assert(rows == 0 || rows == 1);
+    return rows;
+}
+
+static void check_judgement(const char *text, int rows)
+{
+    struct err err = {0};
+    struct filter *filter = filter_create_for_rows(text, &err);
+    assert(err.is_set == (filter == NULL));
+    if (filter == NULL)
+        return;
+    enum filter_verdict last = filter_judge(filter, row, FILTER_AT_END);
+    enum filter_verdict first = filter_judge(filter, row, FILTER_AT_REQUEST);
+    assert(last == (rows == 1 ? FILTER_YES : FILTER_NO));
+    assert(first == last || first == FILTER_OPEN);
+    filter_destroy(filter);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = fuzz_text(data, size);
+    char *joined = fuzz_text(data, size);
+    for (char *at = joined; *at != '\0'; at++)
+        *at = *at == '\n' ? ' ' : *at;
     const char *words[MAX_WORDS];
     size_t count = 0;
     char *rest = text;
@@ -102,9 +122,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err err = {0};
     struct filter *filter = filter_create(words, count, &err);
     assert(err.is_set == (filter == NULL));
-    if (filter != NULL)
-        check_answer(filter);
+    int rows = filter == NULL ? 0 : check_answer(filter);
+    if (filter != NULL && rest == NULL)
+        check_judgement(joined, rows);
     filter_destroy(filter);
+    free(joined);
     free(text);
     return 0;
 }

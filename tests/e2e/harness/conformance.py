@@ -54,6 +54,11 @@ def cases(**named):
     return pytest.mark.parametrize("case,given", list(zip(ids, named.values())), ids=ids)
 
 
+def named(**given):
+    """Parametrise over `given`, each with its name."""
+    return pytest.mark.parametrize("given", list(given.values()), ids=list(given))
+
+
 def fill(raw, origin):
     """Put the origin's address in the place of {url}, {host} and {port}."""
     for name in ("url", "host", "port"):
