@@ -102,6 +102,21 @@ int config_check_field_name(const char *text, struct err *err)
     return 0;
 }
 
+int config_check_json_field(const char *text, struct err *err)
+{
+    const char *steps = text[0] == '/' ? text + 1 : text;
+    char separator = text[0] == '/' ? '/' : '.';
+    size_t length = strlen(steps);
+    const char doubled[] = {separator, separator, '\0'};
+    if (length > 0 && steps[0] != separator && steps[length - 1] != separator &&
+        strstr(steps, doubled) == NULL)
+        return 0;
+    return err_set(err,
+                   "\"%s\" is not the name or path of a field such as password, user.token or "
+                   "/user/token",
+                   text);
+}
+
 int config_check_file(const char *text, struct err *err)
 {
     if (access(text, R_OK) != 0)

@@ -14,6 +14,7 @@ int config_check_connect_to(const char *text, struct err *err);     // HOST:PORT
 int config_check_field_name(const char *text, struct err *err);     // RFC 9110 section 5.1
 int config_check_file(const char *text, struct err *err);           // exists and can be read
 int config_check_host_pattern(const char *text, struct err *err);   // "*.example.com"
+int config_check_json_field(const char *text, struct err *err);     // "password", "/user/token"
 int config_check_playback_match(const char *text, struct err *err); // "path", "header:Accept"
 int config_check_proxy_url(const char *text, struct err *err);
 int config_check_reverse(const char *text, struct err *err); // ADDR:PORT=ORIGIN

@@ -74,6 +74,8 @@ const struct config_option config_options[] = {
     {"redact_headers", CONFIG_TYPE_LIST, FIELD(redact_headers), "",
      .check = config_check_field_name},
     {"redact_query", CONFIG_TYPE_LIST, FIELD(redact_query), ""},
+    {"redact_json", CONFIG_TYPE_LIST, FIELD(redact_json), "", .check = config_check_json_field},
+    {"redact_form", CONFIG_TYPE_LIST, FIELD(redact_form), ""},
     {"keep_age", CONFIG_TYPE_DURATION, FIELD(keep_age_ms), "0",
      RANGE(0, INT64_MAX / 1000)},
     {"keep_bytes", CONFIG_TYPE_SIZE, FIELD(keep_bytes), "0", RANGE(0, INT64_MAX)},

@@ -14,13 +14,17 @@
 
 struct redaction redaction_of(const struct config *config, const unsigned char *key)
 {
-    return (struct redaction){
-        .headers = &config->redact_headers, .query = &config->redact_query, .key = key};
+    return (struct redaction){.headers = &config->redact_headers,
+                              .query = &config->redact_query,
+                              .json = &config->redact_json,
+                              .form = &config->redact_form,
+                              .key = key};
 }
 
 bool redaction_is_off(const struct redaction *rules)
 {
-    return rules->headers->count == 0 && rules->query->count == 0;
+    return rules->headers->count == 0 && rules->query->count == 0 && rules->json->count == 0 &&
+           rules->form->count == 0;
 }
 
 bool redacts_field(const struct redaction *rules, const char *name)

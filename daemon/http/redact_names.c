@@ -9,16 +9,17 @@ static bool is_same(char a, char b)
     return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
-bool redact_name_fits(const char *pattern, const char *name, size_t length)
+bool redact_name_fits(const char *pattern, size_t pattern_length, const char *name, size_t length)
 {
+    const char *end = pattern + pattern_length;
     const char *star = NULL; // the last one; what follows it is tried from `again` on
     size_t again = 0;
     size_t at = 0;
     while (at < length) {
-        if (*pattern == '*') {
+        if (pattern < end && *pattern == '*') {
             star = pattern++;
             again = at;
-        } else if (*pattern != '\0' && is_same(*pattern, name[at])) {
+        } else if (pattern < end && is_same(*pattern, name[at])) {
             pattern++;
             at++;
         } else if (star != NULL) {
@@ -28,13 +29,15 @@ bool redact_name_fits(const char *pattern, const char *name, size_t length)
             return false;
         }
     }
-    return pattern[strspn(pattern, "*")] == '\0';
+    while (pattern < end && *pattern == '*')
+        pattern++;
+    return pattern == end;
 }
 
 bool redact_names_have(const struct config_list *names, const char *name, size_t length)
 {
     for (size_t i = 0; i < names->count; i++)
-        if (redact_name_fits(names->items[i], name, length))
+        if (redact_name_fits(names->items[i], strlen(names->items[i]), name, length))
             return true;
     return names->count > 0 && length > REDACT_NAME_MAX_BYTES;
 }

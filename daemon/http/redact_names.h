@@ -12,7 +12,7 @@
 // A longer name is taken for one that is listed: nobody can say that it is not.
 #define REDACT_NAME_MAX_BYTES ((size_t)1024)
 
-bool redact_name_fits(const char *pattern, const char *name, size_t length);
+bool redact_name_fits(const char *pattern, size_t pattern_length, const char *name, size_t length);
 bool redact_names_have(const struct config_list *names, const char *name, size_t length);
 // The same for a parameter or a field of a form: "user[password]" is a password, too.
 bool redact_names_have_parameter(const struct config_list *names, const char *name, size_t length);

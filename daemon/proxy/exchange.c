@@ -146,8 +146,10 @@ bool exchange_waits_for_commit(const struct exchange *exchange)
 
 static void end_upload(struct exchange *exchange)
 {
-    if (!exchange->upload.is_ended)
-        flow_end(&exchange->upload);
+    if (exchange->upload.is_ended)
+        return;
+    flow_end(&exchange->upload);
+    journal_end_body(exchange, BODY_REQUEST);
 }
 
 // A client that waits for 100 Continue and gets the answer instead sends no body; of one that got
@@ -493,6 +495,7 @@ static void end_response(struct exchange *exchange, enum leg_state state)
     exchange->waiting_us = 0;
     if (!exchange->download.is_ended)
         flow_end(&exchange->download);
+    journal_end_body(exchange, BODY_RESPONSE);
     leg_move(exchange, &exchange->response, state);
 }
 

@@ -6,7 +6,6 @@
 #include "exchange.h"
 
 #include "hark/clock.h"
-#include "redacting.h"
 
 #include <assert.h>
 
@@ -14,6 +13,8 @@ void journal_fini(struct journal *journal)
 {
     record_destroy(journal->held);
     journal->held = NULL;
+    redacting_body_fini(&journal->bodies[BODY_REQUEST]);
+    redacting_body_fini(&journal->bodies[BODY_RESPONSE]);
 }
 
 static void push_held(struct exchange *exchange)
@@ -33,12 +34,20 @@ static struct record *held_record(struct exchange *exchange)
     return journal->held;
 }
 
+static void redact(const struct exchange *exchange, const struct redaction *rules,
+                   struct exchange_row *row)
+{
+    redact_row(rules, row);
+    redacting_body_describe(&exchange->journal.bodies[BODY_REQUEST], row, BODY_REQUEST);
+    redacting_body_describe(&exchange->journal.bodies[BODY_RESPONSE], row, BODY_RESPONSE);
+}
+
 static struct exchange_row *copy_for_recording(const struct exchange *exchange)
 {
     const struct redaction rules = redacting_rules(exchange);
     struct exchange_row *row = row_clone(exchange->row);
     if (!redaction_is_off(&rules))
-        redact_row(&rules, row);
+        redact(exchange, &rules, row);
     return row;
 }
 
@@ -114,11 +123,10 @@ static size_t held_bytes(const struct journal *journal)
     return bytes;
 }
 
-void journal_add_chunk(struct exchange *exchange, enum body_side side, struct chunk *chunk)
+static void keep_chunk(void *ctx, enum body_side side, struct chunk *chunk)
 {
+    struct exchange *exchange = ctx;
     struct journal *journal = &exchange->journal;
-    if (journal->is_off || journal->final != FINAL_NOT_SENT)
-        return;
     struct chunk *kept = within_cap(exchange, side, chunk);
     if (kept == NULL)
         return;
@@ -130,6 +138,23 @@ void journal_add_chunk(struct exchange *exchange, enum body_side side, struct ch
         push_held(exchange);
     else if (is_large)
         journal_begin(exchange);
+}
+
+void journal_add_chunk(struct exchange *exchange, enum body_side side, struct chunk *chunk)
+{
+    struct journal *journal = &exchange->journal;
+    if (journal->is_off || journal->final != FINAL_NOT_SENT)
+        return;
+    const struct redaction rules = redacting_rules(exchange);
+    redacting_body_add(&journal->bodies[side], &rules, exchange->row, side, chunk, keep_chunk,
+                       exchange);
+}
+
+void journal_end_body(struct exchange *exchange, enum body_side side)
+{
+    struct journal *journal = &exchange->journal;
+    if (!journal->is_off && journal->final == FINAL_NOT_SENT)
+        redacting_body_end(&journal->bodies[side], exchange->row, side, keep_chunk, exchange);
 }
 
 void journal_add_message(struct exchange *exchange, enum body_side side,
@@ -169,7 +194,7 @@ static struct exchange_row *give_up_row(struct exchange *exchange)
     struct exchange_row *row = exchange->row;
     const struct redaction rules = redacting_rules(exchange);
     if (!redaction_is_off(&rules))
-        redact_row(&rules, row);
+        redact(exchange, &rules, row);
     exchange->row = NULL;
     return row;
 }
@@ -182,6 +207,8 @@ void journal_finish(struct exchange *exchange)
         journal->final = FINAL_COMMITTED;
         return;
     }
+    journal_end_body(exchange, BODY_REQUEST);
+    journal_end_body(exchange, BODY_RESPONSE);
     struct record *record = held_record(exchange);
     journal->held = NULL;
     record->is_update = journal->is_begun;

@@ -9,6 +9,7 @@
 
 #include "hark/websocket.h"
 #include "recorder.h"
+#include "redacting.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,12 +33,15 @@ struct journal {
     int64_t next_seq[2]; // by body_side
     int64_t next_message_seq;
     int64_t kept_bytes[2]; // recorded body bytes
+    struct redacting_body bodies[2];
     enum journal_final final;
 };
 
 void journal_fini(struct journal *journal);
 // A sealed chunk of a body; cut to `record_bodies`.
 void journal_add_chunk(struct exchange *exchange, enum body_side side, struct chunk *chunk);
+// No more of a body comes.
+void journal_end_body(struct exchange *exchange, enum body_side side);
 // A WebSocket message, or a part of one; cut to `record_bodies`.
 void journal_add_message(struct exchange *exchange, enum body_side side,
                          const struct websocket_part *part);

@@ -5,12 +5,45 @@
 #define HARK_PROXY_REDACTING_H
 
 #include "hark/buffer.h"
+#include "hark/chunk.h"
 #include "hark/redact.h"
+#include "hark/redact_body.h"
 #include "hark/row.h"
+#include "hark/store_writer.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct exchange;
+
+// A body on its way to the recording. Zero-initialised is one that nothing has come of yet. Owner:
+// the journal of its exchange, or an import.
+struct redacting_body {
+    struct redact_body *search; // NULL: nothing is looked for in it
+    bool is_known;              // it was decided whether
+    bool is_searched;           // something of it was
+    bool is_decoded;
+    bool is_cut; // what follows cannot be searched, and is not recorded
+    bool has_ended;
+    int64_t in_bytes;
+    int64_t out_bytes;
+    int64_t at_us; // of the last chunk
+};
+
+typedef void (*redacting_chunk_fn)(void *ctx, enum body_side side, struct chunk *chunk);
+
+// Takes a sealed chunk and gives out sealed ones, borrowed, with marks in them. `row` is the one of
+// the exchange: if the rest cannot be recorded it says so.
+void redacting_body_add(struct redacting_body *body, const struct redaction *rules,
+                        struct exchange_row *row, enum body_side side, struct chunk *chunk,
+                        redacting_chunk_fn give, void *ctx);
+void redacting_body_end(struct redacting_body *body, struct exchange_row *row, enum body_side side,
+                        redacting_chunk_fn give, void *ctx);
+// The message as recorded is one in itself: its size, Content-Length and Content-Encoding are those
+// of the recorded body. `row` is the one that goes to the recording.
+void redacting_body_describe(const struct redacting_body *body, struct exchange_row *row,
+                             enum body_side side);
+void redacting_body_fini(struct redacting_body *body);
 
 struct redaction redacting_rules(const struct exchange *exchange);
 bool redacting_is_off(const struct exchange *exchange);

@@ -5,6 +5,7 @@
 
 #include "hark/mem.h"
 #include "recorder.h"
+#include "redacting.h"
 #include "server_state.h"
 
 #include <pthread.h>
@@ -68,12 +69,41 @@ static void on_written(struct record *record)
         destroy(import);
 }
 
-static void redact(struct server *server, struct exchange_row *row)
+// Where the chunks of a record come from, one side after the other.
+struct filling {
+    struct record *record;
+    int64_t next_seq;
+};
+
+static void add_chunk(void *ctx, enum body_side side, struct chunk *chunk)
+{
+    struct filling *filling = ctx;
+    record_add_segment(filling->record, chunk, side, filling->next_seq++);
+}
+
+static void add_body(struct record *record, const struct redaction *rules,
+                     struct whole_exchange *exchange, enum body_side side)
+{
+    struct filling filling = {.record = record};
+    struct redacting_body body = {0};
+    for (size_t i = 0; i < exchange->segment_count; i++)
+        if (exchange->segments[i].side == side)
+            redacting_body_add(&body, rules, record->row, side, exchange->segments[i].chunk,
+                               add_chunk, &filling);
+    redacting_body_end(&body, record->row, side, add_chunk, &filling);
+    redacting_body_describe(&body, record->row, side);
+    redacting_body_fini(&body);
+}
+
+static void add_bodies(struct record *record, struct server *server,
+                       struct whole_exchange *exchange)
 {
     struct config *config = server_hold_config(server);
     const struct redaction rules = redaction_of(config, server->redact_key);
+    add_body(record, &rules, exchange, BODY_REQUEST);
+    add_body(record, &rules, exchange, BODY_RESPONSE);
     if (!redaction_is_off(&rules))
-        redact_row(&rules, row);
+        redact_row(&rules, record->row);
     config_release(config);
 }
 
@@ -86,11 +116,7 @@ static struct record *record_of(struct server_import *import, struct whole_excha
     record->row->id = id;
     record->row->session_id = import->session_id;
     record->row->source = ROW_SOURCE_IMPORT;
-    redact(import->server, record->row);
-    for (size_t i = 0; i < exchange->segment_count; i++) {
-        const struct whole_segment *segment = &exchange->segments[i];
-        record_add_segment(record, segment->chunk, segment->side, segment->seq);
-    }
+    add_bodies(record, import->server, exchange);
     for (size_t i = 0; i < exchange->message_count; i++)
         record_add_message(record, &exchange->messages[i]);
     for (size_t i = 0; i < 2; i++)

@@ -88,6 +88,8 @@ struct config {
     const char *ignore;          // a filter
     struct config_list redact_headers;
     struct config_list redact_query;
+    struct config_list redact_json;
+    struct config_list redact_form;
     int64_t keep_age_ms; // 0: for ever
     int64_t keep_bytes;  // 0: without limit
 

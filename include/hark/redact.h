@@ -24,6 +24,8 @@
 struct redaction {
     const struct config_list *headers; // names of fields, "*" allowed in each
     const struct config_list *query;   // names of parameters
+    const struct config_list *json;    // names or paths of fields in JSON bodies
+    const struct config_list *form;    // names of fields of forms
     // REDACT_KEY_BYTES; NULL: the mark of each value is the bare word, for comparing what different
     // keys have marked.
     const unsigned char *key;

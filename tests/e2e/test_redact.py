@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: MIT
 """Redaction: what the configuration names passes through and never reaches the disk."""
 
+import gzip
 import json
 import re
-import sqlite3
 import stat
 import subprocess
 
+import brotli
 import pytest
-from harness import RawClient, wait_until
-from harness.daemon import clean_environment, fields_of, run_hark
-from harness.origin import OK, reply_and_close
+from harness import SCALE, wait_until
+from harness.daemon import fields_of, run_hark
+from harness.origin import OK
 
 MARK = re.compile(r"^redacted:[0-9a-f]{16}$")
 HEADERS = "redact_headers=Authorization Cookie Set-Cookie X-*-Token Proxy-Authorization"
+# A sanitizer keeps freed memory for a while: there the figure says nothing.
+MEMORY_ALLOWED = (48 if SCALE == 1 else 1024) << 20
 QUERY = "redact_query=token api_key"
 
 
@@ -201,6 +204,197 @@ class TestHeads:
         row = hark.wait_rows("status = 200")[0]
         assert dict(fields_of(row, "request_headers"))["Authorization"] == "Bearer open-a"
         assert not (hark.data_dir / "redact-key").exists()
+
+
+BODIES = ["redact_json=password user.pin", "redact_form=password card"]
+SECRET = "secret-" + "x" * 20
+
+
+def body_of(hark, row, side):
+    parts = hark.sql(
+        "SELECT CAST(data AS BLOB) FROM body WHERE exchange_id = ? AND side = ? ORDER BY seq", row["id"], side
+    )
+    return b"".join(part[0] for part in parts)
+
+
+def post(server, body, content_type, *fields):
+    lines = [
+        f"POST {server.url}/b HTTP/1.1", f"Host: {server.host}", f"Content-Type: {content_type}",
+        f"Content-Length: {len(body)}", *fields,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def answer_with(body, content_type, *fields):
+    lines = ["HTTP/1.1 200 OK", f"Content-Type: {content_type}", f"Content-Length: {len(body)}", *fields]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+JSON_BODY = json.dumps({"a": [1, {"password": SECRET}], "user": {"pin": "secret-1", "name": "n"}})
+MULTIPART = (
+    "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n%s\r\n"
+    "--b\r\nContent-Disposition: form-data; name=\"card\"; filename=\"f.bin\"\r\n"
+    "Content-Type: image/png\r\n\r\nsecret-2\r\n--b\r\n"
+    "Content-Disposition: form-data; name=\"x\"\r\n\r\n{\"password\": \"secret-3\"}\r\n--b--\r\n" % SECRET
+)
+EVENTS = "".join(
+    f'event: m\ndata: {{"n": {n}, "password": "{SECRET}"}}\n\n' for n in range(5)
+) + "data: [DONE]\n\n"
+
+
+class TestBodies:
+    @pytest.fixture
+    def hark(self, redacting):
+        return redacting(*BODIES)
+
+    @pytest.mark.parametrize(
+        "body, content_type, kept",
+        [
+            (JSON_BODY, "application/json", ['"name": "n"', '"password": "redacted:']),
+            (JSON_BODY, "text/plain", ['"name": "n"', '"password": "redacted:']),
+            (f"a=1&password={SECRET}&b=2", "application/x-www-form-urlencoded", ["a=1&password=redacted:", "&b=2"]),
+            (MULTIPART, "multipart/form-data; boundary=b", ["filename", "redacted:", '{"password": "redacted:']),
+        ],
+        ids=["json", "text", "form", "multipart"],
+    )
+    def test_requests(self, hark, origin, client, body, content_type, kept):
+        server = origin(OK)
+        ask(hark, client, post(server, body.encode(), content_type))
+        assert server.requests[0].body == body.encode()
+        row = hark.wait_rows("path = '/b'")[0]
+        recorded = body_of(hark, row, "request").decode()
+        assert all(text in recorded for text in kept), recorded
+        assert_nowhere(hark, "secret-")
+        # The recorded message is one in itself.
+        assert row["request_size"] == len(recorded)
+        assert dict(fields_of(row, "request_headers"))["Content-Length"] == str(len(recorded))
+        assert not row["body_truncated"]
+
+    @pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+    def test_answers_with_a_content_coding_are_recorded_decoded(self, hark, origin, client, coding):
+        coded = encode(coding, JSON_BODY.encode())
+        server = origin(answer_with(coded, "application/json", f"Content-Encoding: {coding}"))
+        response = ask(hark, client, GET_WITH.format(server=server, value="v").encode())
+        assert response.body == coded and response.head.get("content-encoding") == coding
+        row = hark.wait_rows("status = 200")[0]
+        recorded = body_of(hark, row, "response")
+        headers = dict(fields_of(row, "response_headers"))
+        assert json.loads(recorded)["user"]["name"] == "n"
+        assert row["response_encoding"] is None and "Content-Encoding" not in headers
+        assert headers["Content-Length"] == str(len(recorded)) == str(row["response_size"])
+        assert_nowhere(hark, "secret-")
+        shown = hark.cli("show", "--response-body", "@last")
+        assert shown.returncode == 0 and shown.stdout == recorded.decode()
+
+    def test_other_encoded_bodies_stay_as_they_are(self, hark, origin, client):
+        coded = encode("gzip", b"<html>password</html>")
+        server = origin(answer_with(coded, "text/html", "Content-Encoding: gzip"))
+        ask(hark, client, GET_WITH.format(server=server, value="v").encode())
+        row = hark.wait_rows("status = 200")[0]
+        assert body_of(hark, row, "response") == coded and row["response_encoding"] == "gzip"
+
+    def test_a_value_that_is_split_over_chunks_and_time(self, hark, origin, client):
+        def handle(conn):
+            conn.read_request()
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for n, piece in enumerate((b'{"passw', b'ord": "secret-', b'more-', b'secret-end", "a', b'": 1}')):
+                conn.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+                # Each piece is a segment of its own: the one before has been recorded.
+                if n in (0, 4):
+                    wait_until(lambda: hark.value("SELECT count(*) FROM body WHERE side = 'response'") > n // 4, "a segment")
+            conn.send(b"0\r\n\r\n")
+
+        server = origin(handle)
+        response = ask(hark, client, GET_WITH.format(server=server, value="v").encode())
+        assert json.loads(response.body) == {"password": "secret-more-secret-end", "a": 1}
+        row = hark.wait_rows("status = 200")[0]
+        recorded = json.loads(body_of(hark, row, "response"))
+        assert recorded["a"] == 1 and MARK.match(recorded["password"])
+        assert_nowhere(hark, "secret-")
+
+    def test_a_pending_body_outlives_kill_9_without_its_secrets(self, hark, origin, client):
+        def handle(conn):
+            conn.read_request()
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + b'{"a": 1, "password": "secret-a')
+            conn.wait_peer_closes(30)
+
+        server = origin(handle)
+        peer = client(hark)
+        peer.send(post(server, f"password={SECRET}".encode(), "application/x-www-form-urlencoded"))
+        wait_until(lambda: hark.value("SELECT count(*) FROM body") == 3, "what has come")
+        hark.kill()
+        assert_nowhere(hark, "secret-")
+        row = hark.sql("SELECT * FROM exchange")[0]
+        assert body_of(hark, row, "request").startswith(b"password=redacted:")
+        assert body_of(hark, row, "response") == b'{"a": 1, "password": '
+
+    def test_event_streams(self, hark, origin, client):
+        server = origin(answer_with(EVENTS.encode(), "text/event-stream"))
+        assert ask(hark, client, GET_WITH.format(server=server, value="v").encode()).body == EVENTS.encode()
+        row = hark.wait_rows("status = 200")[0]
+        recorded = body_of(hark, row, "response").decode()
+        assert recorded.count("redacted:") == 5 and recorded.endswith("data: [DONE]\n\n")
+        assert_nowhere(hark, "secret-")
+
+    def test_what_is_no_json_is_not_recorded_from_there_on(self, hark, origin, client):
+        body = b'{"a": 1, oops "password": "secret-a"}'
+        server = origin(answer_with(body, "application/json"))
+        assert ask(hark, client, GET_WITH.format(server=server, value="v").encode()).body == body
+        row = hark.wait_rows("status = 200")[0]
+        assert body_of(hark, row, "response") == b'{"a": 1, '
+        assert row["body_truncated"] == 1 and row["state"] == "done"
+        assert "could not be searched" in row["error_text"] and "byte 9" in row["error_text"]
+        assert_nowhere(hark, "secret-")
+
+    def test_a_large_body_takes_no_memory(self, hark, origin, client):
+        size = 64 << 20
+        head = b'{"password": "secret-a", "file": "'
+        server = origin(OK)
+        before = hark.peak_rss()
+        peer = client(hark)
+        request = post(server, b"", "application/json").replace(
+            b"Content-Length: 0", b"Content-Length: %d" % (len(head) + size + 2)
+        )
+        peer.send(request, head)
+        piece = b"x" * (1 << 20)
+        for _ in range(size >> 20):
+            peer.send(piece)
+        peer.send(b'"}')
+        assert peer.response().status == 200
+        row = hark.wait_rows("path = '/b'", seconds=30)[0]
+        assert row["request_size"] == len(head) + size + 2 - len("secret-a") + 25
+        assert hark.peak_rss() - before < MEMORY_ALLOWED
+
+    def test_imported_bodies(self, hark, origin, client, daemon, tmp_path):
+        other = daemon(home=tmp_path / "other")
+        server = origin(answer_with(encode("gzip", JSON_BODY.encode()), "application/json", "Content-Encoding: gzip"))
+        ask(other, client, post(server, JSON_BODY.encode(), "application/json"))
+        other.wait_rows("status = 200")
+        for form in ("jsonl", "har"):
+            exported = tmp_path / f"exported.{form}"
+            other.cli("export", "--format", form, "--include-secrets", "-o", exported)
+            assert SECRET in exported.read_text() or form == "jsonl"
+            assert hark.cli("import", exported).returncode == 0
+        for row in hark.wait_rows("source = 'import'", count=2):
+            for side in ("request", "response"):
+                assert json.loads(body_of(hark, row, side))["user"]["name"] == "n"
+        assert_nowhere(hark, "secret-")
+
+    def test_what_is_sent_again(self, hark, origin, client):
+        server = origin(answer_with(JSON_BODY.encode(), "application/json"))
+        ask(hark, client, post(server, JSON_BODY.encode(), "application/json"))
+        hark.wait_rows("status = 200")
+        done = hark.cli("replay", "--yes", "@last")
+        assert done.returncode == 0, done.stderr
+        row = hark.wait_rows("source = 'replay' AND state = 'done'")[0]
+        assert '"password": "redacted:' in body_of(hark, row, "response").decode()
+        assert_nowhere(hark, "secret-")
+
+
+def encode(coding, data):
+    if coding == "zstd":
+        return subprocess.run(["zstd", "-qc"], input=data, capture_output=True, check=True).stdout
+    return {"gzip": gzip, "br": brotli}[coding].compress(data)
 
 
 GET_WITH = (

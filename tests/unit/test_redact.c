@@ -22,8 +22,10 @@ static const struct config_list nothing;
 static const unsigned char key[REDACT_KEY_BYTES] = "a key";
 
 // With the bare word for a mark, so that it is seen where marks are.
-static const struct redaction plain = {.headers = &headers, .query = &query};
-static const struct redaction keyed = {.headers = &headers, .query = &query, .key = key};
+static const struct redaction plain = {
+    .headers = &headers, .query = &query, .json = &nothing, .form = &nothing};
+static const struct redaction keyed = {
+    .headers = &headers, .query = &query, .json = &nothing, .form = &nothing, .key = key};
 
 static void assert_field(const char *name, const char *value, const char *expected)
 {
@@ -169,7 +171,8 @@ static void test_a_row_is_redacted_everywhere(void **state)
 static void test_of_a_command_two_words_stay(void **state)
 {
     (void)state;
-    const struct redaction off = {.headers = &nothing, .query = &nothing};
+    const struct redaction off = {
+        .headers = &nothing, .query = &nothing, .json = &nothing, .form = &nothing};
     char *cut = redact_command(&plain, "hark run -- curl -H 'Authorization: x'");
     char *whole = redact_command(&off, "hark run -- curl -H 'Authorization: x'");
     char *shorter = redact_command(&plain, "hark serve");

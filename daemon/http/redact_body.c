@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: MIT
+// The header fields say how a body is to be read. Text that is not declared to be JSON may be some
+// all the same (curl -d calls everything a form): its first character decides.
+#include "hark/redact_body.h"
+
+#include "hark/coding.h"
+#include "hark/message.h"
+#include "redact_events.h"
+#include "redact_json.h"
+#include "redact_multipart.h"
+#include "redact_pairs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// Encoded text of which nothing but space has come out so far.
+#define UNDECIDED_MAX_BYTES ((size_t)64 * 1024)
+
+enum form {
+    FORM_NONE,
+    FORM_JSON,
+    FORM_TEXT, // which may be JSON
+    FORM_EVENTS,
+    FORM_PAIRS,
+    FORM_MULTIPART
+};
+
+struct redact_body {
+    struct redaction rules;
+    enum form form;
+    struct decoder *decoder; // NULL: identity
+    bool is_undecided;       // encoded text: is it JSON?
+    bool is_decoded;         // something of it was given out decoded
+    bool is_unreadable;      // it has a coding or a type that cannot be read
+    struct err problem;
+    char *coding;
+    struct buffer held; // of an undecided one, as it came
+    struct redact_json json;
+    struct redact_events events;
+    struct redact_pairs pairs;
+    struct redact_multipart multipart;
+};
+
+// --- what is it? -------------------------------------------------------------------------------
+
+static bool begins_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+static enum form form_of(const struct redaction *rules, const char *type)
+{
+    bool wants_json = rules->json->count > 0;
+    bool wants_form = rules->form->count > 0;
+    if (type == NULL)
+        return wants_json ? FORM_TEXT : FORM_NONE;
+    if (strstr(type, "json") != NULL)
+        return wants_json ? FORM_JSON : FORM_NONE;
+    if (begins_with(type, "multipart/"))
+        return FORM_MULTIPART;
+    if (strcmp(type, "application/x-www-form-urlencoded") == 0)
+        return wants_form ? FORM_PAIRS : FORM_TEXT;
+    if (!wants_json)
+        return FORM_NONE;
+    if (strcmp(type, "text/event-stream") == 0)
+        return FORM_EVENTS;
+    bool is_text = begins_with(type, "text/") || strcmp(type, "application/octet-stream") == 0;
+    return is_text ? FORM_TEXT : FORM_NONE;
+}
+
+static void give_up(struct redact_body *body, const struct err *err)
+{
+    body->is_unreadable = true;
+    body->problem = *err;
+}
+
+static void init_form(struct redact_body *body, const struct fields *headers)
+{
+    const struct redaction *rules = &body->rules;
+    struct err err = {0};
+    switch (body->form) {
+    case FORM_NONE:
+        break;
+    case FORM_PAIRS:
+        redact_pairs_init(&body->pairs, rules->form, rules->key, false);
+        redact_json_init(&body->json, rules->json, rules->key, false);
+        break;
+    case FORM_JSON:
+    case FORM_TEXT:
+        redact_json_init(&body->json, rules->json, rules->key, body->form == FORM_JSON);
+        break;
+    case FORM_EVENTS:
+        redact_events_init(&body->events, rules->json, rules->key);
+        break;
+    case FORM_MULTIPART:
+        if (redact_multipart_init(&body->multipart, rules,
+                                  fields_find(headers, "Content-Type")->value, &err) != 0)
+            give_up(body, &err);
+        break;
+    }
+}
+
+// Text in a coding that nobody knows is left alone, as other bodies are that are not understood.
+static bool open_decoder(struct redact_body *body, const char *coding)
+{
+    struct err err = {0};
+    body->coding = coding == NULL ? NULL : mem_strdup(coding);
+    body->decoder = coding == NULL ? NULL : decoder_create(coding, &err);
+    if (coding == NULL || body->decoder != NULL)
+        return true;
+    give_up(body, &err);
+    return body->form != FORM_TEXT;
+}
+
+struct redact_body *redact_body_create(const struct redaction *rules, const struct fields *headers,
+                                       const char *coding)
+{
+    if (rules->json->count == 0 && rules->form->count == 0)
+        return NULL;
+    struct arena arena = {0};
+    enum form form = form_of(rules, media_type(headers, &arena));
+    struct redact_body *body = NULL;
+    if (form != FORM_NONE) {
+        body = mem_calloc(1, sizeof(*body));
+        body->rules = *rules;
+        body->form = form;
+        init_form(body, headers);
+        if (!open_decoder(body, coding)) {
+            redact_body_destroy(body);
+            body = NULL;
+        }
+    }
+    if (body != NULL)
+        body->is_undecided = form == FORM_TEXT && body->decoder != NULL;
+    arena_fini(&arena);
+    return body;
+}
+
+void redact_body_destroy(struct redact_body *body)
+{
+    if (body == NULL)
+        return;
+    decoder_destroy(body->decoder);
+    free(body->coding);
+    redact_json_fini(&body->json);
+    redact_events_fini(&body->events);
+    redact_pairs_fini(&body->pairs);
+    redact_multipart_fini(&body->multipart);
+    buffer_fini(&body->held);
+    free(body);
+}
+
+bool redact_body_is_decoded(const struct redact_body *body)
+{
+    return body->is_decoded;
+}
+
+// --- decoded bytes -----------------------------------------------------------------------------
+
+// A form that begins like JSON is taken for it.
+static int write_pairs(struct redact_body *body, const char *data, size_t length,
+                       struct buffer *out, struct err *err)
+{
+    bool was_undecided = body->json.is_undecided;
+    if (was_undecided && length > 0 && body->rules.json->count > 0 && data[0] == '{')
+        body->form = FORM_JSON;
+    if (length > 0)
+        body->json.is_undecided = false;
+    if (body->form == FORM_JSON) {
+        body->json.is_declared = true;
+        return redact_json_write(&body->json, data, length, out, err);
+    }
+    redact_pairs_write(&body->pairs, data, length, out);
+    return 0;
+}
+
+static int write_decoded(struct redact_body *body, const char *data, size_t length,
+                         struct buffer *out, struct err *err)
+{
+    switch (body->form) {
+    case FORM_JSON:
+    case FORM_TEXT:
+        return redact_json_write(&body->json, data, length, out, err);
+    case FORM_EVENTS:
+        return redact_events_write(&body->events, data, length, out, err);
+    case FORM_PAIRS:
+        return write_pairs(body, data, length, out, err);
+    case FORM_MULTIPART:
+        return redact_multipart_write(&body->multipart, data, length, out, err);
+    case FORM_NONE:
+        break;
+    }
+    buffer_append(out, data, length);
+    return 0;
+}
+
+// One piece on its way through the decoder.
+struct piece {
+    struct redact_body *body;
+    struct buffer *out;
+    struct err *err;
+    size_t decoded_bytes;
+};
+
+static int on_decoded(void *ctx, const void *data, size_t length)
+{
+    struct piece *piece = ctx;
+    piece->decoded_bytes += length;
+    if (piece->decoded_bytes > REDACT_DECODED_MAX_BYTES) {
+        err_set(piece->err, "a piece of it decodes to more than %zu bytes",
+                REDACT_DECODED_MAX_BYTES);
+        return 1;
+    }
+    return write_decoded(piece->body, data, length, piece->out, piece->err) == 0 ? 0 : 1;
+}
+
+static int decode(struct redact_body *body, const void *data, size_t length, struct buffer *out,
+                  struct err *err)
+{
+    struct piece piece = {.body = body, .out = out, .err = err};
+    body->is_decoded |= length > 0;
+    return decoder_write(body->decoder, data, length, on_decoded, &piece, err) == 0 ? 0 : -1;
+}
+
+// --- encoded text ------------------------------------------------------------------------------
+
+// Stops at the first character that says what it is.
+static int look(void *ctx, const void *data, size_t length)
+{
+    const char *text = data;
+    (void)ctx;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] != '\0' && strchr(" \t\r\n\xef\xbb\xbf", text[i]) != NULL)
+            continue;
+        return text[i] == '{' || text[i] == '[' ? 1 : 2;
+    }
+    return 0;
+}
+
+enum text_kind {
+    TEXT_UNKNOWN,
+    TEXT_JSON,
+    TEXT_OTHER
+};
+
+static enum text_kind kind_of_held(struct redact_body *body)
+{
+    struct err ignored = {0};
+    struct decoder *decoder = decoder_create(body->coding, &ignored);
+    int rc = decoder_write(decoder, body->held.data, body->held.length, look, NULL, &ignored);
+    decoder_destroy(decoder);
+    if (rc == 0)
+        return body->held.length > UNDECIDED_MAX_BYTES ? TEXT_OTHER : TEXT_UNKNOWN;
+    return rc == 1 ? TEXT_JSON : TEXT_OTHER;
+}
+
+// What is no JSON is given out as it came, and still encoded.
+static void leave_alone(struct redact_body *body, struct buffer *out)
+{
+    body->is_undecided = false;
+    body->form = FORM_NONE;
+    decoder_destroy(body->decoder);
+    body->decoder = NULL;
+    buffer_append(out, body->held.data, body->held.length);
+    buffer_fini(&body->held);
+}
+
+static int write_undecided(struct redact_body *body, const void *data, size_t length,
+                           struct buffer *out, struct err *err)
+{
+    buffer_append(&body->held, data, length);
+    switch (kind_of_held(body)) {
+    case TEXT_UNKNOWN:
+        return 0;
+    case TEXT_OTHER:
+        leave_alone(body, out);
+        return 0;
+    case TEXT_JSON:
+        break;
+    }
+    body->is_undecided = false;
+    int rc = decode(body, body->held.data, body->held.length, out, err);
+    buffer_fini(&body->held);
+    return rc;
+}
+
+// --- the body ----------------------------------------------------------------------------------
+
+int redact_body_write(struct redact_body *body, const void *data, size_t length, struct buffer *out,
+                      struct err *err)
+{
+    if (length == 0)
+        return 0;
+    if (body->is_unreadable)
+        return err_set(err, "%s", body->problem.text);
+    if (body->is_undecided)
+        return write_undecided(body, data, length, out, err);
+    if (body->decoder != NULL)
+        return decode(body, data, length, out, err);
+    return write_decoded(body, data, length, out, err);
+}
+
+int redact_body_finish(struct redact_body *body, struct buffer *out, struct err *err)
+{
+    if (body->is_undecided && body->held.length > 0)
+        leave_alone(body, out);
+    switch (body->form) {
+    case FORM_JSON:
+    case FORM_TEXT:
+        redact_json_finish(&body->json, out);
+        return 0;
+    case FORM_EVENTS:
+        redact_events_finish(&body->events, out);
+        return 0;
+    case FORM_PAIRS:
+        redact_pairs_finish(&body->pairs, out);
+        return 0;
+    case FORM_MULTIPART:
+        return body->is_unreadable ? 0 : redact_multipart_finish(&body->multipart, out, err);
+    case FORM_NONE:
+        break;
+    }
+    return 0;
+}

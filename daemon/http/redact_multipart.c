@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT
+// Bare LF is taken for a line end, as many servers do.
+#include "redact_multipart.h"
+
+#include "redact_names.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define HEAD_MAX_BYTES ((size_t)64 * 1024)
+
+enum stage {
+    STAGE_CONTENT, // of a part, or what stands before the first
+    STAGE_LINE,    // the rest of a delimiter's line
+    STAGE_HEAD,    // of a part
+    STAGE_EPILOGUE
+};
+
+// --- parameters of header fields ---------------------------------------------------------------
+
+// The value of a parameter without its quotes, in `value`; false if there is none.
+static bool find_parameter(const char *field, const char *name, struct buffer *value)
+{
+    size_t length = strlen(name);
+    const char *at = field;
+    while ((at = strchr(at, ';')) != NULL) {
+        at += 1 + strspn(at + 1, " \t\r\n");
+        if (strncasecmp(at, name, length) != 0)
+            continue;
+        const char *equals = at + length + strspn(at + length, " \t");
+        if (*equals != '=')
+            continue;
+        at = equals + 1 + strspn(equals + 1, " \t");
+        buffer_clear(value);
+        buffer_append_text(value, "");
+        if (*at != '"') {
+            buffer_append(value, at, strcspn(at, "; \t\r\n"));
+            return true;
+        }
+        for (at++; *at != '\0' && *at != '"'; at++) {
+            if (*at == '\\' && at[1] != '\0')
+                at++;
+            buffer_append_char(value, *at);
+        }
+        return true;
+    }
+    return false;
+}
+
+// --- a part ------------------------------------------------------------------------------------
+
+// The value of a field of a part's head, folded lines and all; NULL if there is none.
+static const char *find_field(const char *head, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *line = head; line != NULL && *line != '\0';) {
+        if (strncasecmp(line, name, length) == 0 && line[length] == ':')
+            return line + length + 1;
+        line = strchr(line, '\n');
+        line = line != NULL ? line + 1 : NULL;
+    }
+    return NULL;
+}
+
+// Up to the end of its line, unless the next one goes on.
+static void copy_value(const char *value, struct buffer *out)
+{
+    buffer_clear(out);
+    buffer_append_text(out, "");
+    for (; *value != '\0'; value++) {
+        if (*value == '\n' && value[1] != ' ' && value[1] != '\t')
+            break;
+        buffer_append_char(out, *value);
+    }
+}
+
+static bool is_listed(const struct redact_multipart *multipart, const char *head)
+{
+    struct buffer value = {0};
+    struct buffer name = {0};
+    const char *disposition = find_field(head, "Content-Disposition");
+    bool is_listed = false;
+    if (disposition != NULL) {
+        copy_value(disposition, &value);
+        if (find_parameter(value.data, "name", &name))
+            is_listed = redact_names_have_parameter(multipart->rules->form, name.data, name.length);
+    }
+    buffer_fini(&name);
+    buffer_fini(&value);
+    return is_listed;
+}
+
+static bool is_text(const char *type)
+{
+    return type == NULL || strncasecmp(type, "text/", strlen("text/")) == 0;
+}
+
+static void begin_part(struct redact_multipart *multipart, const char *head)
+{
+    const struct redaction *rules = multipart->rules;
+    struct buffer value = {0};
+    const char *type = find_field(head, "Content-Type");
+    if (type != NULL) {
+        copy_value(type, &value);
+        type = value.data + strspn(value.data, " \t");
+    }
+    bool is_json = type != NULL && strcasestr(type, "json") != NULL;
+    multipart->is_hiding = is_listed(multipart, head);
+    multipart->is_searching =
+        !multipart->is_hiding && rules->json->count > 0 && (is_json || is_text(type));
+    if (multipart->is_hiding)
+        redact_mark_begin(&multipart->mark, rules->key);
+    if (multipart->is_searching)
+        redact_json_init(&multipart->json, rules->json, rules->key, is_json);
+    buffer_fini(&value);
+}
+
+static int take_content(struct redact_multipart *multipart, const char *data, size_t length,
+                        struct buffer *out, struct err *err)
+{
+    if (multipart->is_searching)
+        return redact_json_write(&multipart->json, data, length, out, err);
+    if (multipart->is_hiding)
+        redact_mark_add(&multipart->mark, data, length);
+    else
+        buffer_append(out, data, length);
+    return 0;
+}
+
+static void end_part(struct redact_multipart *multipart, struct buffer *out)
+{
+    if (multipart->is_hiding)
+        redact_mark_end(&multipart->mark, out);
+    if (multipart->is_searching) {
+        redact_json_finish(&multipart->json, out);
+        redact_json_fini(&multipart->json);
+    }
+    multipart->is_hiding = false;
+    multipart->is_searching = false;
+}
+
+// --- the body ----------------------------------------------------------------------------------
+
+// A delimiter may follow at once: its line break is the one that was passed on.
+static void hold_break(struct redact_multipart *multipart)
+{
+    struct buffer *held = &multipart->held;
+    buffer_append_char(held, '\n');
+    memmove(held->data + 1, held->data, held->length - 1);
+    held->data[0] = '\n';
+    multipart->has_break = true;
+}
+
+int redact_multipart_init(struct redact_multipart *multipart, const struct redaction *rules,
+                          const char *content_type, struct err *err)
+{
+    struct buffer boundary = {0};
+    *multipart = (struct redact_multipart){.rules = rules, .stage = STAGE_CONTENT};
+    bool is_usable = find_parameter(content_type, "boundary", &boundary) && boundary.length > 0 &&
+                     boundary.length <= REDACT_BOUNDARY_MAX_BYTES;
+    if (is_usable) {
+        multipart->delimiter_length = boundary.length + 3;
+        memcpy(multipart->delimiter, "\n--", 3);
+        memcpy(multipart->delimiter + 3, boundary.data, boundary.length);
+        hold_break(multipart);
+    }
+    buffer_fini(&boundary);
+    return is_usable ? 0
+                     : err_set(err, "its Content-Type has no boundary of 1 to %d bytes",
+                               REDACT_BOUNDARY_MAX_BYTES);
+}
+
+static void drop_held(struct buffer *held, size_t length)
+{
+    memmove(held->data, held->data + length, held->length - length);
+    held->length -= length;
+    held->data[held->length] = '\0';
+}
+
+static void pass_held(struct buffer *held, size_t length, struct buffer *out)
+{
+    buffer_append(out, held->data, length);
+    drop_held(held, length);
+}
+
+// Each of these returns 1 if it got on, 0 if it needs more, -1 if nothing can be found any more.
+
+// A line that only begins like a delimiter is content. NULL: there is none, or it is not known yet,
+// and then `length` gets how much cannot be the beginning of one.
+static const char *find_delimiter(const struct redact_multipart *multipart, size_t *length)
+{
+    const struct buffer *held = &multipart->held;
+    const char *end = held->data + held->length;
+    const char *at = held->data;
+    size_t kept = multipart->delimiter_length + 1; // with a CR before it
+    *length = held->length > kept ? held->length - kept : 0;
+    while ((at = memmem(at, (size_t)(end - at), multipart->delimiter,
+                        multipart->delimiter_length)) != NULL) {
+        const char *next = at + multipart->delimiter_length;
+        if (next == end)
+            return NULL;
+        *length = (size_t)(at - held->data);
+        if (strchr("-\r\n \t", *next) != NULL && *next != '\0')
+            return at;
+        at = next;
+        *length = held->length > kept ? held->length - kept : 0;
+    }
+    return NULL;
+}
+
+static int read_content(struct redact_multipart *multipart, struct buffer *out, struct err *err)
+{
+    struct buffer *held = &multipart->held;
+    size_t length;
+    const char *found = find_delimiter(multipart, &length);
+    bool has_cr = found != NULL && length > 0 && held->data[length - 1] == '\r';
+    length -= has_cr;
+    size_t from = multipart->has_break && length > 0 ? 1 : 0;
+    if (take_content(multipart, held->data + from, length - from, out, err) != 0)
+        return -1;
+    drop_held(held, length);
+    multipart->has_break &= from == 0;
+    if (found == NULL)
+        return 0;
+    end_part(multipart, out);
+    drop_held(held, multipart->has_break);
+    pass_held(held, multipart->delimiter_length + has_cr - multipart->has_break, out);
+    multipart->has_break = false;
+    multipart->stage = STAGE_LINE;
+    return 1;
+}
+
+static int read_line(struct redact_multipart *multipart, struct buffer *out)
+{
+    struct buffer *held = &multipart->held;
+    const char *end = memchr(held->data, '\n', held->length);
+    if (held->length >= 2 && memcmp(held->data, "--", 2) == 0) {
+        multipart->stage = STAGE_EPILOGUE;
+        return 1;
+    }
+    if (end == NULL)
+        return held->length > HEAD_MAX_BYTES ? -1 : 0;
+    pass_held(held, (size_t)(end + 1 - held->data), out);
+    multipart->stage = STAGE_HEAD;
+    return 1;
+}
+
+// Where a part's head ends, its empty line with it; 0: it has not come.
+static size_t head_length(const struct buffer *held)
+{
+    const char *at = held->data;
+    const char *end = at + held->length;
+    while (at < end) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at));
+        if (line_end == NULL)
+            return 0;
+        bool is_empty = line_end == at || (line_end == at + 1 && *at == '\r');
+        at = line_end + 1;
+        if (is_empty)
+            return (size_t)(at - held->data);
+    }
+    return 0;
+}
+
+static int read_head(struct redact_multipart *multipart, struct buffer *out)
+{
+    struct buffer *held = &multipart->held;
+    size_t length = head_length(held);
+    if (length == 0)
+        return held->length > HEAD_MAX_BYTES ? -1 : 0;
+    char *head = strndup(held->data, length);
+    begin_part(multipart, head);
+    free(head);
+    pass_held(held, length, out);
+    hold_break(multipart);
+    multipart->stage = STAGE_CONTENT;
+    return 1;
+}
+
+static int read_on(struct redact_multipart *multipart, struct buffer *out, struct err *err)
+{
+    switch ((enum stage)multipart->stage) {
+    case STAGE_CONTENT:
+        return read_content(multipart, out, err);
+    case STAGE_LINE:
+        return read_line(multipart, out);
+    case STAGE_HEAD:
+        return read_head(multipart, out);
+    case STAGE_EPILOGUE:
+        pass_held(&multipart->held, multipart->held.length, out);
+        return 0;
+    }
+    return -1;
+}
+
+int redact_multipart_write(struct redact_multipart *multipart, const char *data, size_t length,
+                           struct buffer *out, struct err *err)
+{
+    int rc;
+    buffer_append(&multipart->held, data, length);
+    while ((rc = read_on(multipart, out, err)) > 0)
+        ;
+    return rc == 0 ? 0 : err_set(err, "the head of a part of it has no end");
+}
+
+int redact_multipart_finish(struct redact_multipart *multipart, struct buffer *out, struct err *err)
+{
+    struct buffer *held = &multipart->held;
+    int rc = 0;
+    if (multipart->stage == STAGE_CONTENT)
+        rc = take_content(multipart, held->data + multipart->has_break,
+                          held->length - multipart->has_break, out, err);
+    else
+        buffer_append(out, held->data, held->length);
+    buffer_clear(held);
+    end_part(multipart, out);
+    return rc;
+}
+
+void redact_multipart_fini(struct redact_multipart *multipart)
+{
+    redact_mark_fini(&multipart->mark);
+    if (multipart->is_searching)
+        redact_json_fini(&multipart->json);
+    buffer_fini(&multipart->held);
+}

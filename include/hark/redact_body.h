@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// A body that comes in pieces, with the values of listed fields replaced: JSON, event streams,
+// forms (urlencoded and multipart). Every other byte stays as it is, but content codings are
+// undone.
+//
+// Owner: whoever created it. Thread: one at a time. Memory: some hundred KiB, whatever the size of
+// the body.
+#ifndef HARK_REDACT_BODY_H
+#define HARK_REDACT_BODY_H
+
+#include "hark/buffer.h"
+#include "hark/err.h"
+#include "hark/fields.h"
+#include "hark/redact.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// What one piece of a body may decode to; more is taken for an attack.
+#define REDACT_DECODED_MAX_BYTES ((size_t)32 * 1024 * 1024)
+
+struct redact_body;
+
+// `headers` are those of the body's message, `coding` is its Content-Encoding (NULL: identity).
+// NULL: nothing is to be found in such a body.
+struct redact_body *redact_body_create(const struct redaction *rules, const struct fields *headers,
+                                       const char *coding);
+void redact_body_destroy(struct redact_body *body); // takes NULL
+
+// Appends what is known of the body so far. -1: the rest of it cannot be searched, and must not be
+// recorded; then the body can only be destroyed.
+int redact_body_write(struct redact_body *body, const void *data, size_t length, struct buffer *out,
+                      struct err *err);
+int redact_body_finish(struct redact_body *body, struct buffer *out, struct err *err);
+
+// Was a content coding undone?
+bool redact_body_is_decoded(const struct redact_body *body);
+
+#endif

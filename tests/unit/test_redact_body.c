@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+// What is replaced in bodies, however they are cut into pieces, and that the rest stays.
+#include "hark/redact_body.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+static const char *json_names[] = {"password", "user.pin", "/list/key", "*_secret"};
+static const char *form_names[] = {"password", "card"};
+static const struct config_list json_list = {json_names, 4};
+static const struct config_list form_list = {form_names, 2};
+static const struct config_list nothing;
+
+// With the bare word for a mark, so that it is seen where marks are.
+static const struct redaction rules = {
+    .headers = &nothing, .query = &nothing, .json = &json_list, .form = &form_list};
+
+static struct redact_body *create(const char *type, const char *coding)
+{
+    struct arena arena = {0};
+    struct fields headers = {0};
+    if (type != NULL)
+        fields_add(&headers, &arena, "Content-Type", 12, type, strlen(type));
+    struct redact_body *body = redact_body_create(&rules, &headers, coding);
+    arena_fini(&arena);
+    return body;
+}
+
+// What comes out of a body given in pieces of `step` bytes; -1 if it cannot be searched.
+static int run(struct redact_body *body, const char *text, size_t length, size_t step,
+               struct buffer *out)
+{
+    struct err err = {0};
+    int rc = 0;
+    buffer_append_text(out, "");
+    for (size_t at = 0; rc == 0 && at < length; at += step)
+        rc = redact_body_write(body, text + at, length - at < step ? length - at : step, out, &err);
+    if (rc == 0)
+        rc = redact_body_finish(body, out, &err);
+    assert_int_equal(rc != 0, err.is_set);
+    return rc;
+}
+
+static void assert_body(const char *type, const char *text, const char *expected)
+{
+    for (size_t step = 1; step <= strlen(text) + 1; step += step < 8 ? 1 : 13) {
+        struct buffer out = {0};
+        struct redact_body *body = create(type, NULL);
+        assert_non_null(body);
+        assert_int_equal(run(body, text, strlen(text), step, &out), 0);
+        assert_string_equal(out.data, expected);
+        redact_body_destroy(body);
+        buffer_fini(&out);
+    }
+}
+
+// The beginning is recorded, and nothing behind it.
+static void assert_cut(const char *type, const char *text, const char *expected)
+{
+    for (size_t step = 1; step <= strlen(text) + 1; step++) {
+        struct buffer out = {0};
+        struct redact_body *body = create(type, NULL);
+        assert_int_equal(run(body, text, strlen(text), step, &out), -1);
+        assert_string_equal(out.data, expected);
+        redact_body_destroy(body);
+        buffer_fini(&out);
+    }
+}
+
+#define JSON "application/json"
+
+static void test_json_names_at_any_depth(void **state)
+{
+    (void)state;
+    assert_body(JSON, "{\"a\": 1, \"password\" : \"x\", \"b\":[{\"password\":\"y\\\"z\"}]}",
+                "{\"a\": 1, \"password\" : \"redacted\", \"b\":[{\"password\":\"redacted\"}]}");
+    assert_body(JSON, "{\"Password\":\"x\",\"my_secret\":\"y\",\"secrets\":\"z\"}",
+                "{\"Password\":\"redacted\",\"my_secret\":\"redacted\",\"secrets\":\"z\"}");
+    assert_body(JSON, "{\"p\\u0061ss\\u0077ord\":\"x\"}",
+                "{\"p\\u0061ss\\u0077ord\":\"redacted\"}");
+    assert_body("application/vnd.x+json", "{\"password\":1}", "{\"password\":\"redacted\"}");
+}
+
+static void test_json_values_of_every_kind(void **state)
+{
+    (void)state;
+    assert_body(JSON, "{\"password\":12.5e3,\"a\":1}", "{\"password\":\"redacted\",\"a\":1}");
+    assert_body(JSON, "{\"password\":{\"a\":[\"x\",{\"b\":2}]},\"a\":1}",
+                "{\"password\":\"redacted\",\"a\":1}");
+    assert_body(JSON, "{\"password\":[\"x\", \"y\"] }", "{\"password\":\"redacted\" }");
+    assert_body(JSON, "{\"password\":null,\"a\":true}", "{\"password\":null,\"a\":true}");
+    assert_body(JSON, "{\"password\":\"\",\"a\":false}", "{\"password\":\"\",\"a\":false}");
+    assert_body(JSON, "{\"password\":true}", "{\"password\":\"redacted\"}");
+}
+
+static void test_json_paths(void **state)
+{
+    (void)state;
+    assert_body(JSON, "{\"user\":{\"pin\":1,\"name\":\"n\"},\"pin\":2}",
+                "{\"user\":{\"pin\":\"redacted\",\"name\":\"n\"},\"pin\":2}");
+    assert_body(JSON, "[{\"user\":[{\"pin\":1}]},{\"other\":{\"user\":{\"pin\":1}}}]",
+                "[{\"user\":[{\"pin\":\"redacted\"}]},{\"other\":{\"user\":{\"pin\":1}}}]");
+    assert_body(JSON, "{\"list\":[{\"key\":1},{\"key\":2}],\"key\":3}",
+                "{\"list\":[{\"key\":\"redacted\"},{\"key\":\"redacted\"}],\"key\":3}");
+}
+
+static void test_texts_one_after_the_other(void **state)
+{
+    (void)state;
+    assert_body("application/x-ndjson", "{\"password\":1}\n{\"a\":2}\n{\"password\":\"x\"}\n",
+                "{\"password\":\"redacted\"}\n{\"a\":2}\n{\"password\":\"redacted\"}\n");
+    assert_body("application/json-seq", "\x1e{\"password\":1}\n\x1e[2]\n",
+                "\x1e{\"password\":\"redacted\"}\n\x1e[2]\n");
+    assert_body(JSON, "\xef\xbb\xbf{\"password\":1}", "\xef\xbb\xbf{\"password\":\"redacted\"}");
+    assert_body(JSON, ")]}',\n{\"password\":1}", ")]}',\n{\"password\":\"redacted\"}");
+}
+
+static void test_a_body_that_breaks_off_shows_no_part_of_a_value(void **state)
+{
+    (void)state;
+    assert_body(JSON, "{\"password\":\"sec", "{\"password\":\"redacted\"");
+    assert_body(JSON, "{\"password\":{\"a\":\"sec", "{\"password\":\"redacted\"");
+    assert_body(JSON, "{\"a\":\"b", "{\"a\":\"b");
+}
+
+static void test_what_is_no_json_is_cut_there(void **state)
+{
+    (void)state;
+    assert_cut(JSON, "{\"a\":1 \"password\":\"x\"}", "{\"a\":1 ");
+    assert_cut(JSON, "<html>", "");
+    assert_cut(JSON, "{'password':1}", "{");
+    assert_cut(JSON, "{\"password\":{]\"x\"}", "{\"password\":\"redacted\"");
+    assert_cut(JSON, "{\"a\":1}}", "{\"a\":1}");
+}
+
+static void test_nesting_is_bounded(void **state)
+{
+    (void)state;
+    char text[1101];
+    memset(text, '[', sizeof(text));
+    text[1100] = '\0';
+    char expected[1001];
+    memset(expected, '[', sizeof(expected));
+    expected[1000] = '\0';
+    assert_cut(JSON, text, expected);
+}
+
+static void test_text_that_looks_like_json(void **state)
+{
+    (void)state;
+    assert_body("text/plain", " {\"password\":1}", " {\"password\":\"redacted\"}");
+    assert_body(NULL, "{\"password\":1}", "{\"password\":\"redacted\"}");
+    assert_body("text/plain", "password\":1", "password\":1");
+    assert_body("text/plain", "[12:00:01] started: {\"a\":1}", "[12:00:01] started: {\"a\":1}");
+    assert_body("application/x-www-form-urlencoded", "{\"password\":\"x\"}",
+                "{\"password\":\"redacted\"}");
+    assert_null(create("image/png", NULL));
+    assert_null(create("application/pdf", "gzip"));
+}
+
+static void test_forms(void **state)
+{
+    (void)state;
+    static const char type[] = "application/x-www-form-urlencoded";
+    assert_body(type, "a=1&password=x%26y&b=2", "a=1&password=redacted&b=2");
+    assert_body(type, "pass%77ord=x&user[card]=4+4", "pass%77ord=redacted&user[card]=redacted");
+    assert_body(type, "password=", "password=");
+    assert_body(type, "card=1;2", "card=redacted");
+}
+
+#define PART(head, content) "--b\r\n" head "\r\n\r\n" content "\r\n"
+#define NAMED(name)         "Content-Disposition: form-data; name=\"" name "\""
+
+static void test_multipart(void **state)
+{
+    (void)state;
+    static const char type[] = "multipart/form-data; boundary=b";
+    assert_body(type, PART(NAMED("a"), "1") PART(NAMED("password"), "x\r\ny") "--b--\r\n",
+                PART(NAMED("a"), "1") PART(NAMED("password"), "redacted") "--b--\r\n");
+    assert_body(
+        type,
+        PART(NAMED("password"), "") PART(NAMED("card") "; filename=\"f\"", "\r\n--bx") "--b--",
+        PART(NAMED("password"), "") PART(NAMED("card") "; filename=\"f\"", "redacted") "--b--");
+    assert_body("multipart/form-data; boundary=\"b\"",
+                "before\n--b\ncontent-disposition:form-data;NAME=card\n\n12\n--b--\nafter",
+                "before\n--b\ncontent-disposition:form-data;NAME=card\n\nredacted\n--b--\nafter");
+    assert_body(type, PART(NAMED("a"), "{\"password\":1}") "--b--",
+                PART(NAMED("a"), "{\"password\":\"redacted\"}") "--b--");
+    assert_body(type, PART(NAMED("password"), "x") "--b\r\n" NAMED("card") "\r\n\r\nabc",
+                PART(NAMED("password"), "redacted") "--b\r\n" NAMED("card") "\r\n\r\nredacted");
+    assert_cut("multipart/form-data", "--b\r\n", "");
+}
+
+static void test_event_streams(void **state)
+{
+    (void)state;
+    assert_body(
+        "text/event-stream",
+        "event: a\ndata: {\"password\":\"x\",\ndata: \"b\":1}\n\n:c\r\ndata:[DONE]\r\n\r\n"
+        "data: password\n\nid: {\"password\":1}\ndatax: 1\ndata\n\n",
+        "event: a\ndata: {\"password\":\"redacted\",\ndata: \"b\":1}\n\n:c\r\ndata:[DONE]\r\n"
+        "\r\ndata: password\n\nid: {\"password\":1}\ndatax: 1\ndata\n\n");
+    assert_body(
+        "text/event-stream", "data: {\"password\":1\rdata: }\r\rdata: {\"password\":2}\r\r",
+        "data: {\"password\":\"redacted\"\rdata: }\r\rdata: {\"password\":\"redacted\"}\r\r");
+}
+
+static size_t gzip(const char *text, unsigned char *out, size_t size)
+{
+    z_stream stream = {.next_in = (unsigned char *)(uintptr_t)text,
+                       .avail_in = (uInt)strlen(text),
+                       .next_out = out,
+                       .avail_out = (uInt)size};
+    assert_int_equal(deflateInit2(&stream, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+    deflateEnd(&stream);
+    return stream.total_out;
+}
+
+static void assert_gzip(const char *type, const char *text, const char *expected, bool is_decoded)
+{
+    unsigned char coded[512];
+    size_t length = gzip(text, coded, sizeof(coded));
+    for (size_t step = 1; step <= length; step += 7) {
+        struct buffer out = {0};
+        struct redact_body *body = create(type, "gzip");
+        assert_int_equal(run(body, (char *)coded, length, step, &out), 0);
+        assert_int_equal(redact_body_is_decoded(body), is_decoded);
+        if (is_decoded)
+            assert_string_equal(out.data, expected);
+        else
+            assert_memory_equal(out.data, coded, length);
+        redact_body_destroy(body);
+        buffer_fini(&out);
+    }
+}
+
+static void test_content_codings_are_undone_where_it_must_be(void **state)
+{
+    (void)state;
+    assert_gzip(JSON, "{\"password\":\"x\"}", "{\"password\":\"redacted\"}", true);
+    assert_gzip("text/plain", "  [{\"password\":\"x\"}]", "  [{\"password\":\"redacted\"}]", true);
+    assert_gzip("text/html", "<html>{\"password\":\"x\"}", NULL, false);
+    struct buffer out = {0};
+    struct redact_body *body = create(JSON, "unknown");
+    assert_int_equal(run(body, "{}", 2, 2, &out), -1);
+    assert_int_equal(out.length, 0);
+    redact_body_destroy(body);
+    buffer_fini(&out);
+    assert_null(create("text/plain", "unknown"));
+}
+
+static void test_equal_values_have_one_mark_everywhere(void **state)
+{
+    (void)state;
+    static const unsigned char key[REDACT_KEY_BYTES] = "a key";
+    struct redaction keyed = rules;
+    struct arena arena = {0};
+    struct fields headers = {0};
+    struct buffer out = {0};
+    struct err err = {0};
+    keyed.key = key;
+    fields_add(&headers, &arena, "Content-Type", 12, JSON, strlen(JSON));
+    struct redact_body *body = redact_body_create(&keyed, &headers, NULL);
+    static const char text[] = "[{\"password\":\"\\u00e9x\"},{\"password\":\"\xc3\xa9x\"}]";
+    redact_body_write(body, text, strlen(text), &out, &err);
+    char *first = strstr(out.data, "redacted:");
+    char *second = strstr(first + 1, "redacted:");
+    assert_memory_equal(first, second, REDACT_MARK_BYTES);
+    redact_body_destroy(body);
+    buffer_fini(&out);
+    arena_fini(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_json_names_at_any_depth),
+        cmocka_unit_test(test_json_values_of_every_kind),
+        cmocka_unit_test(test_json_paths),
+        cmocka_unit_test(test_texts_one_after_the_other),
+        cmocka_unit_test(test_a_body_that_breaks_off_shows_no_part_of_a_value),
+        cmocka_unit_test(test_what_is_no_json_is_cut_there),
+        cmocka_unit_test(test_nesting_is_bounded),
+        cmocka_unit_test(test_text_that_looks_like_json),
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_multipart),
+        cmocka_unit_test(test_event_streams),
+        cmocka_unit_test(test_content_codings_are_undone_where_it_must_be),
+        cmocka_unit_test(test_equal_values_have_one_mark_everywhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
