@@ -292,6 +292,16 @@ static int count_workers(void)
     return count < 4 ? count : 4;
 }
 
+static int load_credentials(struct config *config, struct err *err)
+{
+    if (config->proxy_auth == NULL)
+        return 0;
+    config->credentials = credentials_load(config->proxy_auth, err);
+    if (config->credentials != NULL)
+        return 0;
+    return err_prefix(err, "%s: proxy_auth", config_origin(config, "proxy_auth"));
+}
+
 static int finish(struct config *config, struct err *err)
 {
     if (config->ui != NULL && strcmp(config->ui, "off") == 0)
@@ -302,6 +312,8 @@ static int finish(struct config *config, struct err *err)
         return err_set(err, "%s: listen: no address to listen on", config_origin(config, "listen"));
     if (check_list_reachable(config, &config->listen, "listen", err) != 0 ||
         check_list_reachable(config, &config->reverse, "reverse", err) != 0)
+        return -1;
+    if (load_credentials(config, err) != 0)
         return -1;
     if (config->ui == NULL)
         return 0;
@@ -332,6 +344,7 @@ void config_release(struct config *config)
 {
     if (config == NULL || atomic_fetch_sub(&config->refs, 1) != 1)
         return;
+    credentials_destroy(config->credentials);
     struct arena arena = config->arena;
     free(config);
     arena_fini(&arena);

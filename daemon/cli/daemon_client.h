@@ -61,6 +61,7 @@ struct daemon_info {
     int64_t session_id;
     char *proxy; // "127.0.0.1:4275", the first of its addresses
     char *db;
+    bool wants_login; // its clients need a user and a password
 };
 
 enum daemon_answer daemon_find(const char *data_dir, struct daemon_info *info, struct err *err);

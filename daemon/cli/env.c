@@ -114,6 +114,11 @@ static enum status run(struct invocation *invocation)
         break;
     }
     enum status status = print_for(invocation, daemon.proxy, shell);
+    if (status == STATUS_DONE && daemon.wants_login)
+        fprintf(stderr,
+                "hark env: this daemon wants a login (proxy_auth): put USER:PASSWORD@ before %s in "
+                "the variables, or use hark run\n",
+                daemon.proxy);
     daemon_info_fini(&daemon);
     return status;
 }

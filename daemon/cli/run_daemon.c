@@ -31,6 +31,7 @@
 #define STARTS_MAX    4
 #define ANY_LISTEN    "listen=127.0.0.1:0"
 #define ANY_UI        "ui=127.0.0.1:0"
+#define NO_LOGIN      "proxy_auth="
 #define LOG_NAME      "run.log"
 
 static void look_again_later(void)
@@ -50,17 +51,19 @@ static bool says_key(const struct config_sources *sources, const char *key)
     return false;
 }
 
-// Free ports, unless the flags name others: a file may say where the usual daemon listens.
+// Free ports, unless the flags name others: a file may say where the usual daemon listens, and that
+// its clients have to log in, which the program could not.
 static int set_addresses(struct invocation *invocation, struct err *err)
 {
     struct config_sources sources = invocation->sources;
-    const char **sets = mem_calloc(sources.set_count + 2, sizeof *sets);
+    const char **sets = mem_calloc(sources.set_count + 3, sizeof *sets);
     if (sources.set_count > 0)
         memcpy(sets, sources.sets, sources.set_count * sizeof *sets);
     if (!says_key(&invocation->sources, "listen"))
         sets[sources.set_count++] = ANY_LISTEN;
     if (!says_key(&invocation->sources, "ui"))
         sets[sources.set_count++] = ANY_UI;
+    sets[sources.set_count++] = NO_LOGIN;
     sources.sets = sets;
     config_release(invocation->config);
     invocation->config = config_load(&sources, err);

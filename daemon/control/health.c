@@ -85,6 +85,8 @@ static void add_counters(json_t *object, const struct server_status *status)
     set_integer(object, "refused_forbidden", status->refused_forbidden);
     set_integer(object, "refused_per_client", status->refused_per_client);
     set_integer(object, "refused_overload", status->refused_overload);
+    set_integer(object, "failed_logins", status->failed_logins);
+    json_object_set_new(object, "wants_login", json_boolean(status->wants_login));
     set_integer(object, "exchanges_in_flight", status->exchanges_in_flight);
     set_integer(object, "exchanges_total", status->exchanges_total);
     set_integer(object, "exchanges_ignored", status->ignored);

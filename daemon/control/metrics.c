@@ -50,6 +50,8 @@ void metrics_write(const struct server_status *status, struct buffer *out)
     write_gauge(out, "hark_workers", status->workers, "Worker threads.");
     write_gauge(out, "hark_connections", status->connections, "Client connections open now.");
     write_refusals(out, status);
+    write_counter(out, "hark_failed_logins_total", status->failed_logins,
+                  "Logins to the proxy with a wrong user or password.");
     write_gauge(out, "hark_exchanges_in_flight", status->exchanges_in_flight,
                 "Requests being handled now.");
     write_counter(out, "hark_exchanges_total", status->exchanges_total,

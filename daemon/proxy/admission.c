@@ -147,8 +147,7 @@ bool admission_allows(struct admission *admission, const struct address *address
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
-// False for what is no IP address.
-static bool find_client(const struct address *address, uint8_t client[static 16])
+bool admission_find_client(const struct address *address, uint8_t client[static 16])
 {
     if (!address_to_bytes(address, client))
         return false;
@@ -186,7 +185,7 @@ static enum admission_verdict enter(struct admission *admission, const struct ad
         count_refusal(admission, &admission->forbidden, address);
         return ADMISSION_FORBIDDEN;
     }
-    if (admission->per_client_max == 0 || !find_client(address, client))
+    if (admission->per_client_max == 0 || !admission_find_client(address, client))
         return ADMITTED;
     struct client_count *found = find_count(admission, client);
     if (found->connections >= admission->per_client_max) {

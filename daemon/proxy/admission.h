@@ -11,6 +11,7 @@
 #include "hark/server.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct admission;
 struct client_count; // the open connections of one client
@@ -26,6 +27,10 @@ void admission_destroy(struct admission *admission); // takes NULL
 
 // What counts from now on. Connections that are open stay so.
 void admission_configure(struct admission *admission, const struct config *config);
+
+// Which client an address belongs to: an IPv4 address, or a network of IPv6. False for other
+// families.
+bool admission_find_client(const struct address *address, uint8_t client[static 16]);
 
 // Is the address loopback, or in `allow`? One that is not gets counted, and logged now and then.
 bool admission_allows(struct admission *admission, const struct address *address);

@@ -137,6 +137,7 @@ static enum MHD_Result on_head(struct exchange *exchange, const char *method, co
     row->method = arena_strdup(&row->arena, method);
     row->request_version = arena_strdup(&row->arena, version);
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_field, exchange);
+    exchange->login.given = login_take(&row->request_headers, &row->arena);
     exchange->client.is_last = strcmp(version, "HTTP/1.0") == 0 ||
                                fields_list_has(&row->request_headers, "Connection", "close");
     choose_upstream(exchange, client_connection_of(connection));
@@ -226,6 +227,7 @@ static void *on_request_line(void *cls, const char *uri, struct MHD_Connection *
     exchange->row->path = exchange->request_target;
     if (connection->route != NULL)
         exchange_set_route(exchange, connection->route);
+    exchange->login.is_exempt = connection->asks_no_login;
     connection->exchange = exchange;
     return exchange;
 }

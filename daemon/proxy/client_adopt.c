@@ -12,6 +12,7 @@ struct adoption {
     int fd;
     struct route *route; // NULL: no CONNECT came before
     int64_t session_id;
+    bool asks_no_login;
     struct client_count *count;
 };
 
@@ -44,7 +45,8 @@ void client_side_adopt(struct client_side *side, int fd, const struct peer *peer
     // The number is in use again.
     give_up(side, take(side, fd));
     struct adoption *adoption = mem_calloc(1, sizeof(*adoption));
-    *adoption = (struct adoption){side->adoptions, fd, route, peer->session_id, peer->count};
+    *adoption = (struct adoption){side->adoptions,     fd,         route, peer->session_id,
+                                  peer->asks_no_login, peer->count};
     side->adoptions = adoption;
     if (MHD_add_connection(side->daemon, fd, (const struct sockaddr *)&peer->address.storage,
                            peer->address.length) != MHD_YES)
@@ -57,6 +59,7 @@ void client_adopted(struct client_side *side, int fd, struct connection *connect
     struct adoption *adoption = take(side, fd);
     connection->route = adoption->route;
     connection->session_id = adoption->session_id;
+    connection->asks_no_login = adoption->asks_no_login;
     connection->count = adoption->count;
     free(adoption);
 }

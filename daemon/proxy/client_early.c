@@ -67,7 +67,7 @@ static void append_head(struct early_writer *early)
     buffer_printf(out, "HTTP/1.1 %d %s\r\n", row->status, row->reason);
     for (size_t i = 0; i < row->response_headers.count; i++) {
         const struct field *field = &row->response_headers.items[i];
-        if (client_forwards_field(&row->response_headers, field))
+        if (client_forwards_field(exchange, &row->response_headers, field))
             buffer_printf(out, "%s: %s\r\n", field->name, field->value);
     }
     if (exchange->config->via)
@@ -222,7 +222,7 @@ void client_send_interim(struct exchange *exchange, const struct response_head *
     buffer_printf(&out, "HTTP/1.1 %d %s\r\n", head->status, head->reason);
     for (size_t i = 0; i < head->fields.count; i++) {
         const struct field *field = &head->fields.items[i];
-        if (client_forwards_field(&head->fields, field))
+        if (client_forwards_field(exchange, &head->fields, field))
             buffer_printf(&out, "%s: %s\r\n", field->name, field->value);
     }
     buffer_append_text(&out, "\r\n");

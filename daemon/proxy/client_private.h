@@ -20,6 +20,7 @@ struct connection {
     struct client_handshake handshake;
     struct upstream *upstream; // its own; NULL: it uses everybody's
     int64_t session_id;
+    bool asks_no_login;
     struct client_count *count;
     char address[INET6_ADDRSTRLEN + 10];
 };
@@ -60,7 +61,8 @@ void client_suspend(struct exchange *exchange);
 void client_resume(struct exchange *exchange);
 
 // Does this field go on to the client (and is not written by the framing)?
-bool client_forwards_field(const struct fields *fields, const struct field *field);
+bool client_forwards_field(const struct exchange *exchange, const struct fields *fields,
+                           const struct field *field);
 // How many of `size` bytes at `position` may be given out now: the last one of a known length
 // waits for the commit.
 size_t client_readable_bytes(const struct exchange *exchange, uint64_t position, size_t size);

@@ -127,10 +127,11 @@ static struct MHD_Response *create_response(struct exchange *exchange)
     return streamed_response(exchange, (uint64_t)exchange->response_length);
 }
 
-bool client_forwards_field(const struct fields *fields, const struct field *field)
+bool client_forwards_field(const struct exchange *exchange, const struct fields *fields,
+                           const struct field *field)
 {
     return !field_is_hop_by_hop(fields, field) && !field_is_named(field, "Content-Length") &&
-           !field_is_named(field, "Proxy-Authenticate");
+           (exchange->login.is_challenged || !field_is_named(field, "Proxy-Authenticate"));
 }
 
 static void add_headers(struct exchange *exchange, struct MHD_Response *response)
@@ -139,7 +140,7 @@ static void add_headers(struct exchange *exchange, struct MHD_Response *response
     const struct fields *fields = &row->response_headers;
     for (size_t i = 0; i < fields->count; i++) {
         const struct field *field = &fields->items[i];
-        if (!client_forwards_field(fields, field))
+        if (!client_forwards_field(exchange, fields, field))
             continue;
         // libmicrohttpd refuses an empty value; a recipient drops the space of this one.
         const char *value = field->value_length == 0 ? " " : field->value;

@@ -114,6 +114,7 @@ static void destroy(struct exchange *exchange)
     assert(exchange->source_ops == NULL && exchange->client.connection == NULL);
     if (exchange->replay != NULL)
         replay_request_let_go(exchange);
+    login_wait_cancel(&exchange->login.wait);
     unlink_live(exchange);
     upgrade_destroy(exchange);
     flow_fini(&exchange->upload);
@@ -204,12 +205,11 @@ static void describe_request(struct exchange *exchange)
     row->request_type = media_type(&row->request_headers, &row->arena);
 }
 
-static void start_source(struct exchange *exchange)
+void exchange_start(struct exchange *exchange)
 {
     exchange->is_start_held = !recorder_has_room(exchange->worker->recorder);
-    if (exchange->is_start_held)
-        return;
-    routing_start(exchange);
+    if (!exchange->is_start_held && login_admits(exchange))
+        routing_start(exchange);
 }
 
 void exchange_set_route(struct exchange *exchange, const struct route *route)
@@ -255,7 +255,7 @@ void exchange_request_head(struct exchange *exchange)
     if (!has_body)
         end_upload(exchange);
     if (request_limit_allows(exchange, exchange->request_length))
-        start_source(exchange);
+        exchange_start(exchange);
 }
 
 void exchange_request_misframed(struct exchange *exchange)
@@ -627,7 +627,7 @@ void exchange_advance(struct exchange *exchange)
 void exchange_recorder_has_room(struct exchange *exchange)
 {
     if (exchange->is_start_held && exchange->response == LEG_IDLE)
-        start_source(exchange);
+        exchange_start(exchange);
     resume_source(exchange);
     worker_mark_ready(exchange->worker, exchange);
 }

@@ -34,6 +34,7 @@
 #include "hark/message.h"
 #include "hark/row.h"
 #include "journal.h"
+#include "login.h"
 #include "route.h"
 #include "upgrade.h"
 #include "worker.h"
@@ -110,6 +111,7 @@ struct exchange {
     struct replay_request *replay; // where the request comes from; NULL: from a client
     struct upgrade *upgrade;       // NULL: this is HTTP, or still is
     struct client_request client;
+    struct exchange_login login;
     struct journal journal;
 };
 
@@ -128,6 +130,8 @@ void exchange_request_misframed(struct exchange *exchange);
 // A request that was refused with `status` (0: not known) without going through the legs.
 void exchange_request_refused(struct exchange *exchange, int status, const char *code,
                               const char *reason);
+// Gives it its source, once the client has logged in.
+void exchange_start(struct exchange *exchange);
 void exchange_request_data(struct exchange *exchange, const void *data, size_t length);
 void exchange_request_end(struct exchange *exchange);
 // libmicrohttpd refused the rest of the body with `status`; exchange_client_gone() follows.

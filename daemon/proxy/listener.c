@@ -11,12 +11,12 @@
 #include "hark/mem.h"
 #include "hark/raw_head.h"
 #include "hark/socks.h"
+#include "login.h"
 #include "refusal.h"
 #include "reverse.h"
 #include "route.h"
 #include "server_private.h"
 #include "socks.h"
-#include "tunnel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,6 +102,7 @@ struct listener *listener_create_passed(int fd)
 void listener_set_origin(struct listener *listener, struct route *origin)
 {
     listener->origin = origin;
+    listener->asks_no_login = true;
     origin->listen_port = address_port(&listener->address);
 }
 
@@ -241,7 +242,7 @@ static void hand_over(struct worker *worker, int fd, const struct peer *peer,
         client_side_adopt(worker->clients, fd, peer, route);
         break;
     case VERDICT_CONNECT:
-        tunnel_adopt(worker, fd, peer, first->bytes, first->head_length);
+        login_adopt_tunnel(worker, fd, peer, first->bytes, first->head_length);
         break;
     case VERDICT_SOCKS_4:
         socks_refuse_version_4(worker, fd, peer);
@@ -429,7 +430,8 @@ static enum accepted accept_one(struct worker *worker, const struct listener *li
         return NOT_YET;
     struct peer peer = {.address.length = sizeof(peer.address.storage),
                         .session_id = listener->session_id,
-                        .origin = listener->origin};
+                        .origin = listener->origin,
+                        .asks_no_login = listener->asks_no_login};
     int fd = accept4(listener->fd, (struct sockaddr *)&peer.address.storage, &peer.address.length,
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {

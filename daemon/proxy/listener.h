@@ -17,7 +17,8 @@ struct listener {
     struct listener *next; // the server's list
     atomic_int refs;
     int fd;
-    bool is_passed; // a service manager's, who goes on listening when we end
+    bool asks_no_login; // its clients cannot give a password
+    bool is_passed;     // a service manager's, who goes on listening when we end
     int64_t session_id;
     char asked[64];         // what was asked for, "127.0.0.1:0"
     struct address address; // real, also where port 0 was asked for

@@ -39,6 +39,8 @@ static const struct hint hints[] = {
     {"not-recording", ROW_STATE_DONE,
      "With this durability nothing is forwarded that cannot be recorded; see hark status."},
     {"too-large", ROW_STATE_DONE, "Raise max_body_bytes if requests may be that large."},
+    {"proxy-auth", ROW_STATE_DONE,
+     "Give them in the proxy's address: http://USER:PASSWORD@HOST:PORT"},
     {"not-supported", ROW_STATE_DONE, "This version of hark does not do that."},
 };
 
@@ -87,6 +89,8 @@ const char *local_reason_phrase(int status)
         return "Forbidden";
     case 404:
         return "Not Found";
+    case 407:
+        return "Proxy Authentication Required";
     case 413:
         return "Content Too Large";
     case 414:
@@ -133,6 +137,8 @@ void local_answer_error(struct exchange *exchange, int status, const char *code,
     struct response_head head = new_head(exchange, status, "text/plain; charset=utf-8");
     struct buffer page = {0};
     add_header(&head, "Hark-Error", code);
+    if (exchange->login.is_challenged)
+        add_header(&head, "Proxy-Authenticate", LOGIN_CHALLENGE);
     local_append_error_page(exchange, code, text, &page);
     exchange_set_outcome(exchange, hint != NULL ? hint->state : ROW_STATE_UPSTREAM_ERROR, code,
                          text);

@@ -9,6 +9,7 @@
 #include "hark/mem.h"
 #include "hark/raw_head.h"
 #include "local.h"
+#include "login.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -91,6 +92,7 @@ static void describe(struct exchange *exchange, const struct refusal *refusal)
     row->kind = refusal->kind;
     raw_head_parse(refusal->head, refusal->head_length, &row->arena, &head, &row->request_headers,
                    &ignored);
+    login_take(&row->request_headers, &row->arena);
     row->method = head.method;
     row->request_version = head.version;
     row->path = head.target;
@@ -107,11 +109,14 @@ static void describe(struct exchange *exchange, const struct refusal *refusal)
 
 static void append_head(struct buffer *out, int status, const char *code, size_t length)
 {
+    buffer_printf(out, "HTTP/1.1 %d %s\r\n", status, local_reason_phrase(status));
+    if (status == 407)
+        buffer_append_text(out, "Proxy-Authenticate: " LOGIN_CHALLENGE "\r\n");
     buffer_printf(out,
-                  "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                  "Content-Type: text/plain; charset=utf-8\r\n"
                   "X-Content-Type-Options: nosniff\r\n"
                   "Hark-Error: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
-                  status, local_reason_phrase(status), code, length);
+                  code, length);
 }
 
 static void send_answer(struct exchange *exchange, int fd, const struct refusal *refusal)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The limit is for what comes in: a length that is said beforehand is refused before anything goes
+// What comes from a client that has not logged in is not kept: it could fill the disk. The limit is
+// for what comes in: a length that is said beforehand is refused before anything goes
 // to the origin, a chunked body when it grows too large, with what was recorded of it marked as
 // cut.
 #include "request_limit.h"
@@ -11,6 +12,10 @@
 bool request_limit_allows(struct exchange *exchange, int64_t length)
 {
     int64_t limit = exchange->config->max_body_bytes;
+    if (exchange->login.is_challenged) {
+        exchange->row->body_truncated = true;
+        return false;
+    }
     if (limit == 0 || length <= limit || exchange->replay != NULL)
         return true;
     if (exchange->is_too_large)

@@ -9,7 +9,7 @@
 struct exchange;
 
 // May the body be `length` bytes long (negative: not known yet)? If not, the exchange fails with a
-// 413, unless it has before. Bodies that hark itself sends again are not limited.
+// 413, unless it has failed before. Bodies that hark itself sends again are not limited.
 bool request_limit_allows(struct exchange *exchange, int64_t length);
 
 #endif

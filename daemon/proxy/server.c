@@ -79,6 +79,11 @@ int server_connection_limit(const struct config *config, struct log *log)
     return (int)room;
 }
 
+struct authenticator *server_authenticator(struct server *server)
+{
+    return server->authenticator;
+}
+
 struct worker *server_worker(const struct server *server, size_t index)
 {
     return index < server->worker_count ? server->workers[index] : NULL;
@@ -229,6 +234,7 @@ static int start_all(struct server *server, const struct server_options *options
     server->connections_max = server_connection_limit(config, options->log);
     server->must_record = server_records(config);
     server->mode = (int)config->mode;
+    server->wants_login = config->credentials != NULL;
     if (start_recorder(server, config, err) != 0)
         return -1;
     create_workers(server, config);
@@ -258,7 +264,8 @@ struct server *server_start(const struct server_options *options, struct err *er
     server->config = options->config;
     server->admission = admission_create(server->log);
     admission_configure(server->admission, options->config);
-    if (start_all(server, options, err) != 0) {
+    server->authenticator = authenticator_create(server->log, err);
+    if (server->authenticator == NULL || start_all(server, options, err) != 0) {
         server_stop(server);
         return NULL;
     }
@@ -305,6 +312,8 @@ void server_stop(struct server *server)
         return;
     if (server->recorder != NULL)
         server_close_sessions(server);
+    if (server->authenticator != NULL)
+        authenticator_stop(server->authenticator);
     stop_workers(server);
     recorder_destroy(server->recorder);
     for (size_t i = 0; i < server->worker_count; i++)
@@ -315,6 +324,7 @@ void server_stop(struct server *server)
         store_writer_close(server->writer);
     server_free_listeners(server);
     admission_destroy(server->admission);
+    authenticator_destroy(server->authenticator);
     pthread_mutex_destroy(&server->mutex);
     pthread_mutex_destroy(&server->replays.mutex);
     config_release(server->config);

@@ -20,7 +20,6 @@ int server_check_config(const struct config *config, struct err *err)
         const char *key;
     } unsupported[] = {
         {config->upstream_http != CONFIG_UPSTREAM_HTTP_1_1, "upstream_http"},
-        {config->proxy_auth != NULL, "proxy_auth"},
     };
     for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++)
         if (unsupported[i].is_set)
@@ -79,6 +78,7 @@ static void apply(struct server *server, struct config *config, struct listener 
     server->connections_max = server_connection_limit(config, server->log);
     recorder_set_queue_limit(server->recorder, (size_t)config->queue_bytes);
     recorder_set_limits(server->recorder, config->keep_age_ms, config->keep_bytes);
+    server->wants_login = config->credentials != NULL;
     admission_configure(server->admission, config);
     server_change_listeners(server, config, added);
     take_config(server, config);

@@ -64,8 +64,11 @@ int server_open_listeners(struct server *server, const struct server_options *op
                           struct err *err)
 {
     const struct config *config = options->config;
-    for (size_t i = 0; i < options->socket_count; i++)
-        server_add_listener(server, listener_create_passed(options->sockets[i]));
+    for (size_t i = 0; i < options->socket_count; i++) {
+        struct listener *listener = listener_create_passed(options->sockets[i]);
+        warn_of_open_door(server, listener, config);
+        server_add_listener(server, listener);
+    }
     for (size_t i = 0; options->socket_count == 0 && i < config->listen.count; i++)
         if (open_listener(server, config, config->listen.items[i], err) != 0)
             return -1;

@@ -3,6 +3,7 @@
 #ifndef HARK_PROXY_SERVER_PRIVATE_H
 #define HARK_PROXY_SERVER_PRIVATE_H
 
+#include "authenticator.h"
 #include "hark/server.h"
 #include "replay_list.h"
 #include "worker.h"
@@ -20,6 +21,8 @@ enum server_room {
     ROOM_NONE
 };
 enum server_room server_find_room(struct server *server, int64_t now_us);
+
+struct authenticator *server_authenticator(struct server *server);
 
 // What a run of replays asks. Any thread.
 struct worker *server_worker(const struct server *server, size_t index); // NULL past the last one

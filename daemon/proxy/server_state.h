@@ -31,6 +31,7 @@ struct server {
     struct address page; // under the mutex, as the next
     bool has_page;
     struct admission *admission;
+    struct authenticator *authenticator;
     atomic_int connections_max;
     atomic_int_fast64_t full_since_us; // monotonic; 0: there is room
     int64_t started_us;
@@ -39,6 +40,7 @@ struct server {
     struct server_reload reload; // what became of the last one; under the mutex
     atomic_int mode;             // enum config_mode
     atomic_bool is_draining;
+    atomic_bool wants_login; // proxy_auth is set
     struct replay_list replays;
 };
 

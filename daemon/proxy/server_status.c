@@ -27,6 +27,8 @@ void server_get_status(const struct server *server, struct server_status *status
         status->ignored += atomic_load(&worker->ignored);
     }
     admission_get_status(server->admission, status);
+    status->failed_logins = authenticator_failures(server->authenticator);
+    status->wants_login = atomic_load(&server->wants_login);
     recorder_get_status(server->recorder, status);
     struct stat file;
     if (stat(server->db_path, &file) == 0)

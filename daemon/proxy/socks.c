@@ -7,6 +7,7 @@
 #include "hark/clock.h"
 #include "hark/mem.h"
 #include "hark/socks.h"
+#include "login.h"
 #include "refusal.h"
 #include "routing.h"
 #include "tunnel.h"
@@ -24,6 +25,7 @@
 enum step {
     STEP_GREETING,
     STEP_PASSWORD,
+    STEP_CHECK, // of the password is going on
     STEP_REQUEST
 };
 
@@ -34,6 +36,7 @@ struct socks_client {
     struct watch watch;
     struct peer peer;
     enum step step;
+    struct login_wait login;
     int64_t deadline_us;
 };
 
@@ -48,6 +51,7 @@ static int dissolve(struct socks_client *client)
         worker->socks = client->next;
     if (client->next != NULL)
         client->next->previous = client->previous;
+    login_wait_cancel(&client->login);
     worker_watch(worker, &client->watch, 0);
     free(client);
     return fd;
@@ -123,6 +127,8 @@ void socks_refuse_version_4(struct worker *worker, int fd, const struct peer *pe
 
 // --- messages ----------------------------------------------------------------------------------
 
+static void on_bytes(struct watch *watch, uint32_t events);
+
 enum outcome {
     OUTCOME_MORE, // the message is not whole yet
     OUTCOME_NEXT, // it was answered
@@ -138,11 +144,20 @@ static void take(const struct socks_client *client, ssize_t length)
 }
 
 // A client that insists on a password where none is wanted is let in with any.
-static enum socks_method choose_method(const struct socks_greeting *greeting)
+static enum socks_method choose_method(const struct socks_client *client,
+                                       const struct socks_greeting *greeting)
 {
-    if (greeting->offers_none)
+    if (greeting->offers_none && !login_is_wanted(client->worker, &client->peer))
         return SOCKS_METHOD_NONE;
     return greeting->offers_password ? SOCKS_METHOD_PASSWORD : SOCKS_METHOD_REFUSED;
+}
+
+static enum outcome refuse_login(struct socks_client *client, enum login_verdict verdict,
+                                 bool has_given)
+{
+    struct login_refusal refusal = login_explain(verdict, has_given);
+    refuse(client, NULL, &(struct tunnel_refusal){refusal.status, "proxy-auth", refusal.reason});
+    return OUTCOME_GONE;
 }
 
 static enum outcome on_greeting(struct socks_client *client, const uint8_t *bytes, size_t length)
@@ -152,12 +167,14 @@ static enum outcome on_greeting(struct socks_client *client, const uint8_t *byte
     if (whole <= 0) // the version has been looked at
         return OUTCOME_MORE;
     take(client, whole);
-    enum socks_method method = choose_method(&greeting);
+    enum socks_method method = choose_method(client, &greeting);
     client->step = method == SOCKS_METHOD_PASSWORD ? STEP_PASSWORD : STEP_REQUEST;
     const uint8_t answer[] = {SOCKS_VERSION, (uint8_t)method};
     send_bytes(client->watch.fd, answer, sizeof(answer));
     if (method != SOCKS_METHOD_REFUSED)
         return OUTCOME_NEXT;
+    if (login_is_wanted(client->worker, &client->peer))
+        return refuse_login(client, LOGIN_WRONG, false);
     refuse(client, NULL,
            &(struct tunnel_refusal){400, "bad-request",
                                     "the SOCKS client offers neither to go on without "
@@ -165,9 +182,37 @@ static enum outcome on_greeting(struct socks_client *client, const uint8_t *byte
     return OUTCOME_GONE;
 }
 
+static enum outcome settle_login(struct socks_client *client, enum login_verdict verdict)
+{
+    const uint8_t answer[] = {SOCKS_PASSWORD_VERSION, verdict == LOGIN_RIGHT ? 0 : 1};
+    send_bytes(client->watch.fd, answer, sizeof(answer));
+    if (verdict == LOGIN_RIGHT) {
+        client->step = STEP_REQUEST;
+        return OUTCOME_NEXT;
+    }
+    return refuse_login(client, verdict, true);
+}
+
+static void on_verdict(void *ctx, enum login_verdict verdict)
+{
+    struct socks_client *client = ctx;
+    if (settle_login(client, verdict) == OUTCOME_NEXT)
+        on_bytes(&client->watch, 0);
+}
+
+static enum login_verdict check_password(struct socks_client *client,
+                                         const struct socks_password *password)
+{
+    const struct login login = {password->user, password->password};
+    if (!login_is_wanted(client->worker, &client->peer))
+        return LOGIN_RIGHT;
+    client->login.on_verdict = on_verdict;
+    client->login.ctx = client;
+    return login_check(client->worker, &client->peer.address, &login, &client->login);
+}
+
 static enum outcome on_password(struct socks_client *client, const uint8_t *bytes, size_t length)
 {
-    static const uint8_t accepted[] = {SOCKS_PASSWORD_VERSION, 0};
     struct socks_password password;
     ssize_t whole = socks_parse_password(bytes, length, &password);
     if (whole == SOCKS_MORE)
@@ -178,9 +223,9 @@ static enum outcome on_password(struct socks_client *client, const uint8_t *byte
         return OUTCOME_GONE;
     }
     take(client, whole);
-    client->step = STEP_REQUEST;
-    send_bytes(client->watch.fd, accepted, sizeof(accepted));
-    return OUTCOME_NEXT;
+    client->step = STEP_CHECK;
+    enum login_verdict verdict = check_password(client, &password);
+    return verdict == LOGIN_PENDING ? OUTCOME_MORE : settle_login(client, verdict);
 }
 
 static void open_tunnel(struct socks_client *client, const struct target *target)
@@ -265,6 +310,8 @@ static enum outcome read_message(struct socks_client *client)
         return on_greeting(client, bytes, (size_t)count);
     case STEP_PASSWORD:
         return on_password(client, bytes, (size_t)count);
+    case STEP_CHECK:
+        return OUTCOME_MORE;
     case STEP_REQUEST:
         break;
     }

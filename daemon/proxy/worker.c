@@ -11,6 +11,7 @@
 #include "hark/store_reader.h"
 #include "ignoring.h"
 #include "listener.h"
+#include "login.h"
 #include "playback_recording.h"
 #include "refusal.h"
 #include "relay.h"
@@ -314,6 +315,7 @@ static void turn(struct worker *worker)
 static void end_all(struct worker *worker)
 {
     refusal_close_all(worker);
+    login_close_all(worker);
     tunnel_close_all(worker);
     relay_close_all(worker);
     if (worker->tls_clients != NULL)

@@ -31,6 +31,7 @@ struct client_count;
 struct playback;
 struct store_reader;
 struct farewell;
+struct held_tunnel;
 struct ignore_rule;
 struct relay;
 struct route;
@@ -51,6 +52,7 @@ struct watch {
 struct peer {
     struct address address;
     int64_t session_id;
+    bool asks_no_login;         // of a listener that cannot be logged in to
     struct client_count *count; // goes with the connection, see worker_end_connection()
     const struct route *origin; // the listener's, which lives as long as the server; NULL: a proxy
 };
@@ -111,6 +113,7 @@ struct worker {
     struct socks_client *socks;      // who have not said where to yet
     struct tunnel *tunnels;          // whose first bytes have not come yet
     struct relay *relays;
+    struct held_tunnel *held_tunnels;    // whose password is being checked
     struct farewell *farewells;          // refused connections on their way out
     struct listen_watch *listen_watches; // one for each listener
     int spare_fd;                        // see listener_open_spare()

@@ -8,6 +8,7 @@
 #ifndef HARK_CONFIG_H
 #define HARK_CONFIG_H
 
+#include "hark/credentials.h"
 #include "hark/err.h"
 #include "hark/log.h"
 #include "hark/mem.h"
@@ -93,8 +94,9 @@ struct config {
     int64_t keep_age_ms; // 0: for ever
     int64_t keep_bytes;  // 0: without limit
 
-    struct config_list allow; // CIDRs, see cidr_parse()
-    const char *proxy_auth;   // file of user:password-hash
+    struct config_list allow;        // CIDRs, see cidr_parse()
+    const char *proxy_auth;          // file of user:password-hash
+    struct credentials *credentials; // what is in it; NULL: nobody has to log in
     struct config_list reverse;
 
     struct config_list playback_match;

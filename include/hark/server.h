@@ -101,10 +101,12 @@ struct server_status {
     int64_t session_id;
     int64_t started_us;
     int64_t workers;
-    int64_t connections;         // client connections open now
-    int64_t refused_forbidden;   // connections refused: not in `allow`
-    int64_t refused_per_client;  // max_connections_per_client
-    int64_t refused_overload;    // max_connections, or no descriptors left
+    int64_t connections;        // client connections open now
+    int64_t refused_forbidden;  // connections refused: not in `allow`
+    int64_t refused_per_client; // max_connections_per_client
+    int64_t refused_overload;   // max_connections, or no descriptors left
+    int64_t failed_logins;
+    bool wants_login;            // proxy_auth is set
     int64_t exchanges_in_flight; // requests being handled now
     int64_t exchanges_total;     // since the start
     int64_t ignored;             // of them, those not recorded for `ignore`
