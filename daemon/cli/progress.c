@@ -12,17 +12,21 @@
 #define SILENT_US 1000000
 #define REDRAW_US 100000
 
-#define LINE_BEGIN "\r\033[K"
+bool progress_is_wanted(void)
+{
+    const char *terminal = getenv("TERM");
+    return terminal != NULL && strcmp(terminal, "dumb") != 0 && isatty(STDERR_FILENO);
+}
 
 static void draw(const struct progress *progress, int64_t now_us)
 {
     const struct store_progress *done = store_reader_progress(progress->reader);
     int seconds = (int)((now_us - progress->began_us) / 1000000);
     if (done->total > 0)
-        fprintf(stderr, LINE_BEGIN "hark %s: %d %%, %lld found, %d s", progress->command,
+        fprintf(stderr, PROGRESS_LINE_BEGIN "hark %s: %d %%, %lld found, %d s", progress->command,
                 (int)(done->done * 100 / done->total), (long long)done->found, seconds);
     else
-        fprintf(stderr, LINE_BEGIN "hark %s: %d s", progress->command, seconds);
+        fprintf(stderr, PROGRESS_LINE_BEGIN "hark %s: %d s", progress->command, seconds);
     fflush(stderr);
 }
 
@@ -42,14 +46,12 @@ static bool on_watch(void *ctx)
 void progress_begin(struct progress *progress, const struct invocation *invocation,
                     struct rows_printer *printer)
 {
-    const char *terminal = getenv("TERM");
-    bool is_dumb = terminal == NULL || strcmp(terminal, "dumb") == 0;
     *progress = (struct progress){.command = invocation->command->name,
                                   .reader = invocation->reader,
                                   .printer = printer,
                                   .is_on_stdout = isatty(STDOUT_FILENO),
                                   .began_us = clock_monotonic_us()};
-    if (!is_dumb && isatty(STDERR_FILENO))
+    if (progress_is_wanted())
         store_reader_watch(progress->reader, on_watch, progress);
 }
 
@@ -78,7 +80,7 @@ void progress_end(struct progress *progress)
     store_reader_watch(progress->reader, NULL, NULL);
     if (!progress->is_shown)
         return;
-    fputs(LINE_BEGIN, stderr);
+    fputs(PROGRESS_LINE_BEGIN, stderr);
     fflush(stderr);
     progress->is_shown = false;
 }

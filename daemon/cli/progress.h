@@ -7,6 +7,11 @@
 #include "command.h"
 #include "hark/rows.h"
 
+#define PROGRESS_LINE_BEGIN "\r\033[K"
+
+// Is stderr a terminal that can redraw a line?
+bool progress_is_wanted(void);
+
 // Owner: who declared it; it must stay where it is until progress_end(). Thread: the reader's.
 struct progress {
     const char *command;

@@ -7,11 +7,17 @@
 #include "hark/store_prune.h"
 #include "hark/units.h"
 #include "number.h"
+#include "progress.h"
 #include "recording_owner.h"
 
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
+
+#define SILENT_US 1000000
+#define REDRAW_US 100000
 
 // What is asked for. Owner: run(). Zero-initialised is empty.
 struct wish {
@@ -70,11 +76,12 @@ static enum status read_wish(const struct invocation *invocation, struct wish *w
         .keep_count = STORE_PRUNE_NO_LIMIT,
         .keep_bytes = STORE_PRUNE_NO_LIMIT,
         .is_dry_run = invocation_has(invocation, "dry-run"),
+        .is_compact = invocation_has(invocation, "compact"),
     };
-    if (invocation->word_count == 0 && !has_limit(invocation))
+    if (invocation->word_count == 0 && !has_limit(invocation) && !wish->options.is_compact)
         return invocation_fail(invocation, STATUS_USAGE,
                                "delete what? Give a filter (id:1.. is all there is), --older, "
-                               "--keep-bytes or --keep-count");
+                               "--keep-bytes or --keep-count; or --compact");
     enum status status = read_limits(invocation, &wish->options);
     return status == STATUS_DONE ? read_filter(invocation, wish) : status;
 }
@@ -97,6 +104,8 @@ static enum status prune_there(const struct invocation *invocation, struct wish 
         append_parameter(arena, query, "keep_bytes", invocation_value(invocation, "keep-bytes"));
     query =
         append_parameter(arena, query, "keep_count", invocation_value(invocation, "keep-count"));
+    if (wish->options.is_compact)
+        query = query_set(arena, query, "compact", "1");
     json_t *value = NULL;
     struct err err = {0};
     const char *path = arena_printf(arena, "/api/v1/exchanges?%s", query);
@@ -116,6 +125,34 @@ static enum status prune_there(const struct invocation *invocation, struct wish 
     return STATUS_DONE;
 }
 
+// Who does the work, and says on a terminal how far it is. Owner: prune_here().
+struct worker {
+    struct store_writer *writer;
+    const struct store_prune_result *result;
+    int64_t began_us;
+    int64_t drawn_us;
+};
+
+static int run_and_show(void *ctx, store_step_fn step, void *step_ctx, struct err *err)
+{
+    struct worker *worker = ctx;
+    int64_t now_us = clock_monotonic_us();
+    if (now_us - worker->began_us > SILENT_US && now_us - worker->drawn_us > REDRAW_US &&
+        progress_is_wanted()) {
+        worker->drawn_us = now_us;
+        fprintf(stderr, PROGRESS_LINE_BEGIN "hark prune: %" PRId64 " exchanges deleted, %d s",
+                worker->result->exchanges, (int)((now_us - worker->began_us) / 1000000));
+        fflush(stderr);
+    }
+    return store_run_here(worker->writer, step, step_ctx, err);
+}
+
+static void end_showing(const struct worker *worker)
+{
+    if (worker->drawn_us != 0)
+        fputs(PROGRESS_LINE_BEGIN, stderr);
+}
+
 static enum status prune_here(const struct invocation *invocation, const struct wish *wish,
                               struct store_prune_result *result)
 {
@@ -126,10 +163,15 @@ static enum status prune_here(const struct invocation *invocation, const struct 
     struct store_writer *writer = NULL;
     if (!wish->options.is_dry_run)
         writer = recording_open_writer(invocation, log);
-    const struct store_runner runner = {.run = store_run_here, .ctx = writer};
+    struct worker worker = {.writer = writer, .result = result, .began_us = clock_monotonic_us()};
+    const struct store_runner runner = {.run = run_and_show, .ctx = &worker};
     if (!writer && !wish->options.is_dry_run)
         goto out;
-    if (store_prune(invocation->reader, &wish->options, &runner, result, &err) == 0)
+    int rc = store_prune(invocation->reader, &wish->options, &runner, result, &err);
+    end_showing(&worker);
+    if (rc == 0 && wish->options.is_compact && writer)
+        rc = store_compact(writer, &err);
+    if (rc == 0)
         status = STATUS_DONE;
     else
         invocation_fail(invocation, STATUS_FAILED, "%s", err.text);
@@ -142,11 +184,20 @@ out:
 // --- what came of it -----------------------------------------------------------------------------
 
 static void append_summary(struct buffer *out, const struct store_prune_result *result,
-                           bool is_dry_run)
+                           const struct store_prune_options *options)
 {
-    buffer_printf(out, "%s %" PRId64 " exchange%s, %s", is_dry_run ? "would delete" : "deleted",
-                  result->exchanges, result->exchanges == 1 ? "" : "s", is_dry_run ? "about " : "");
-    human_append_size(out, result->bytes);
+    bool is_dry_run = options->is_dry_run;
+    bool is_compact = options->is_compact && !is_dry_run;
+    if (is_compact)
+        buffer_append_text(out, "compacted");
+    if (is_compact && result->exchanges > 0)
+        buffer_append_text(out, "; ");
+    if (!is_compact || result->exchanges > 0) {
+        buffer_printf(out, "%s %" PRId64 " exchange%s, %s", is_dry_run ? "would delete" : "deleted",
+                      result->exchanges, result->exchanges == 1 ? "" : "s",
+                      is_dry_run ? "about " : "");
+        human_append_size(out, result->bytes);
+    }
     if (result->marked > 0)
         buffer_printf(out, "; %" PRId64 " marked stay%s", result->marked,
                       result->marked == 1 ? "s" : "");
@@ -164,7 +215,7 @@ static enum status report(const struct invocation *invocation, const struct wish
                result->exchanges, result->bytes, result->marked, result->size);
     } else {
         struct buffer text = {0};
-        append_summary(&text, result, is_dry_run);
+        append_summary(&text, result, &wish->options);
         if (is_dry_run)
             printf("%s\n", text.data);
         else
@@ -190,9 +241,20 @@ static enum status prune(struct invocation *invocation, struct wish *wish)
     return status == STATUS_DONE ? report(invocation, wish, &result) : status;
 }
 
+// SQLite's temporary copy is to lie beside the recording: /tmp may be small, or memory. SQLite
+// looks for this once, before it opens the first file.
+static void choose_temporary_folder(const struct invocation *invocation)
+{
+    char *path = mem_strdup(invocation->db_path);
+    setenv("SQLITE_TMPDIR", dirname(path), 0);
+    free(path);
+}
+
 static enum status run(struct invocation *invocation)
 {
     struct wish wish = {0};
+    if (invocation_has(invocation, "compact"))
+        choose_temporary_folder(invocation);
     enum status status = read_wish(invocation, &wish);
     if (status == STATUS_DONE)
         status = prune(invocation, &wish);
@@ -205,6 +267,7 @@ static const struct command_option options[] = {
     {"older", 0, "AGE", "those that began longer ago: 12h, 7d"},
     {"keep-bytes", 0, "SIZE", "the oldest, until the recording is no larger: 500M, 1G"},
     {"keep-count", 0, "N", "all but the newest N"},
+    {"compact", 0, NULL, "give all free space back to the system, also what was free before"},
     {"dry-run", 'n', NULL, "say how many that would be, and delete nothing"},
     {"json", 0, NULL, "the result as JSON on standard output"},
     {NULL, 0, NULL, NULL},
@@ -214,16 +277,21 @@ const struct command command_prune = {
     .name = "prune",
     .arguments = "[FILTER…]",
     .summary = "delete exchanges",
-    .help = "Deletes exchanges with their bodies, messages and comments, and gives the space back\n"
-            "to the system. A filter alone deletes all that match; with limits, only what is\n"
-            "beyond one of them, of those that match the filter if there is one. Marked\n"
-            "exchanges (hark note --mark) and those that still go on are never deleted.\n"
-            "\n"
-            "Examples:\n"
-            "  hark prune --older 7d --keep-bytes 1G\n"
-            "  hark prune host:tracker.example --dry-run\n"
-            "  hark prune status:200 --keep-count 1000\n"
-            "  hark prune id:1..\n",
+    .help =
+        "Deletes exchanges with their bodies, messages and comments, and gives the space back\n"
+        "to the system. A filter alone deletes all that match; with limits, only what is\n"
+        "beyond one of them, of those that match the filter if there is one. Marked\n"
+        "exchanges (hark note --mark) and those that still go on are never deleted.\n"
+        "\n"
+        "--compact alone deletes nothing. While no daemon runs it writes the whole file anew,\n"
+        "which takes twice its size of free space; else only what is free in it is given back.\n"
+        "\n"
+        "Examples:\n"
+        "  hark prune --older 7d --keep-bytes 1G\n"
+        "  hark prune host:tracker.example --dry-run\n"
+        "  hark prune status:200 --keep-count 1000\n"
+        "  hark prune id:1..\n"
+        "  hark prune --compact\n",
     .options = options,
     .needs = NEEDS_CONFIG | NEEDS_RECORDING | TAKES_FILTER,
     .run = run,

@@ -41,14 +41,16 @@ static int read_limits(const struct request *request, struct store_prune_options
         options->keep_from_us = clock_wall_us() - age_ms * 1000;
     if (bytes && units_parse_size(bytes, &options->keep_bytes) < 0)
         return refuse_parameter("keep_bytes", bytes, "a size such as 500M or 1G", reply);
-    if (request_flag(request, "dry_run", &options->is_dry_run, reply) < 0)
+    if (request_flag(request, "dry_run", &options->is_dry_run, reply) < 0 ||
+        request_flag(request, "compact", &options->is_compact, reply) < 0)
         return -1;
     return request_integer(request, "keep_count", counts, &options->keep_count, reply);
 }
 
 static bool is_all(const struct store_prune_options *options)
 {
-    return !options->filter && options->keep_from_us == STORE_PRUNE_NO_LIMIT &&
+    return !options->filter && !options->is_compact &&
+           options->keep_from_us == STORE_PRUNE_NO_LIMIT &&
            options->keep_count == STORE_PRUNE_NO_LIMIT &&
            options->keep_bytes == STORE_PRUNE_NO_LIMIT;
 }
@@ -62,7 +64,7 @@ static void remove_exchanges(const struct route_context *context, const struct r
     if (is_all(options))
         reply_problem(reply, 400, "nothing says what to delete",
                       "Send filter, older, keep_bytes or keep_count; filter=id:1.. is all there "
-                      "is.");
+                      "is. compact=1 alone gives free space back.");
     else if (store_prune(request->reader, options, &runner, &result, &err) < 0)
         reply_problem(reply, 503, "not everything was deleted",
                       "%" PRId64 " exchanges were, then: %s", result.exchanges, err.text);

@@ -378,6 +378,9 @@ void store_writer_close(struct store_writer *writer)
     int64_t wal_bytes;
     store_writer_rollback(writer);
     end_session(writer);
+    // Whoever still has the file open keeps SQLite from doing it at the close.
+    writer->wal_limit_bytes = 0;
+    writer->restart_tried_us = 0;
     if (store_writer_checkpoint(writer, &wal_bytes, &err) != STORE_OK)
         log_error(writer->log, "store", "%s", err.text);
     disconnect(writer);

@@ -10,7 +10,7 @@
 
 #include <inttypes.h>
 
-#define BATCH_IDS     256
+#define BATCH_IDS     1024
 #define VACUUM_SLICES 16
 
 // What a row without bodies and headers takes, roughly.
@@ -22,10 +22,12 @@ struct prune {
     const struct store_runner *runner;
     struct store_prune_result *result;
     sqlite3_stmt *look;
-    int64_t first_kept_id;  // for keep_count: what is below goes
-    bool is_for_size;       // the second pass
-    int64_t after_id;       // how far this pass has come
-    int64_t ids[BATCH_IDS]; // what matches, then what of it is to go
+    sqlite3_stmt *find_older; // NULL: all are looked through
+    int64_t first_kept_id;    // for keep_count: what is below goes
+    bool is_for_size;         // the second pass
+    int64_t after_id;         // how far this pass has come
+    int64_t after_us;         // the same, where they come by their age
+    int64_t ids[BATCH_IDS];   // what matches, then what of it is to go
     size_t count;
     size_t doomed_count;
 };
@@ -81,6 +83,26 @@ static int on_match(void *ctx, size_t count, const char *const *names, const str
     return 0;
 }
 
+// The next ids by their age.
+static int find_older(struct prune *prune, struct err *err)
+{
+    sqlite3_stmt *find = prune->find_older;
+    sqlite3_bind_int64(find, 1, prune->options->keep_from_us);
+    sqlite3_bind_int64(find, 2, prune->after_us);
+    sqlite3_bind_int64(find, 3, prune->after_id);
+    sqlite3_bind_int64(find, 4, BATCH_IDS);
+    int code;
+    prune->count = 0;
+    while ((code = sqlite3_step(find)) == SQLITE_ROW) {
+        prune->after_id = sqlite3_column_int64(find, 0);
+        prune->after_us = sqlite3_column_int64(find, 1);
+        prune->ids[prune->count++] = prune->after_id;
+    }
+    int result = code == SQLITE_DONE ? 0 : reader_fail(prune->reader, err);
+    sqlite3_reset(find);
+    return result;
+}
+
 // The next ids that match the filter.
 static int find_matches(struct prune *prune, struct err *err)
 {
@@ -90,6 +112,8 @@ static int find_matches(struct prune *prune, struct err *err)
         .limit = BATCH_IDS,
         .is_oldest = true,
     };
+    if (prune->find_older != NULL && !prune->is_for_size)
+        return find_older(prune, err);
     prune->count = 0;
     if (store_list_traffic(prune->reader, &list, NULL, on_match, prune, err) != 0)
         return -1;
@@ -226,7 +250,8 @@ static int prune_all(struct prune *prune, struct err *err)
     const struct store_prune_options *options = prune->options;
     if (find_first_kept(prune, err) != 0 || read_size(prune, &prune->result->size, err) != 0)
         return -1;
-    bool has_first_pass = !has_limit(options) || options->keep_count != STORE_PRUNE_NO_LIMIT ||
+    bool is_all = !has_limit(options) && !(options->is_compact && options->filter == NULL);
+    bool has_first_pass = is_all || options->keep_count != STORE_PRUNE_NO_LIMIT ||
                           options->keep_from_us != STORE_PRUNE_NO_LIMIT;
     if (has_first_pass && walk(prune, err) != 0)
         return -1;
@@ -235,7 +260,21 @@ static int prune_all(struct prune *prune, struct err *err)
         if (walk(prune, err) != 0)
             return -1;
     }
-    return options->is_dry_run || prune->result->exchanges == 0 ? 0 : give_back(prune, err);
+    bool gives_back = prune->result->exchanges > 0 || options->is_compact;
+    return gives_back && !options->is_dry_run ? give_back(prune, err) : 0;
+}
+
+// By the index if the age alone decides.
+static int prepare_find(struct prune *prune, struct err *err)
+{
+    const struct store_prune_options *options = prune->options;
+    if (options->filter != NULL || options->keep_from_us == STORE_PRUNE_NO_LIMIT ||
+        options->keep_count != STORE_PRUNE_NO_LIMIT)
+        return 0;
+    return sql_prepare(prune->reader->db,
+                       "SELECT id, started_us FROM exchange WHERE started_us < ?1"
+                       " AND (started_us, id) > (?2, ?3) ORDER BY started_us, id LIMIT ?4",
+                       &prune->find_older, prune->reader->path, err);
 }
 
 int store_prune(struct store_reader *reader, const struct store_prune_options *options,
@@ -253,7 +292,10 @@ int store_prune(struct store_reader *reader, const struct store_prune_options *o
             " FROM exchange WHERE id = ?",
             &prune.look, reader->path, err) != 0)
         return -1;
-    int rc = prune_all(&prune, err);
+    int rc = prepare_find(&prune, err);
+    if (rc == 0)
+        rc = prune_all(&prune, err);
     sqlite3_finalize(prune.look);
+    sqlite3_finalize(prune.find_older);
     return rc;
 }

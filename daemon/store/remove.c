@@ -18,18 +18,31 @@
 
 // --- one exchange --------------------------------------------------------------------------------
 
-static enum store_result find_removable(const struct store_removal *removal,
-                                        struct store_writer *writer, int64_t id, bool *is_removable,
-                                        struct err *err)
+// What belongs to an exchange; most have neither notes nor messages, and few pieces of a body.
+struct belongings {
+    bool is_removable; // it is there, has ended and is not marked
+    bool has_notes;
+    bool has_messages;
+    bool has_many_pieces;
+};
+
+static enum store_result look_at(const struct store_removal *removal, struct store_writer *writer,
+                                 struct belongings *belongings, struct err *err)
 {
-    sqlite3_stmt *statement =
-        writer->statements[removal->takes_pending ? STATEMENT_HAS_ROW : STATEMENT_IS_REMOVABLE];
-    sqlite3_bind_int64(statement, 1, id);
+    sqlite3_stmt *statement = writer->statements[STATEMENT_IS_REMOVABLE];
+    sqlite3_bind_int64(statement, 1, removal->ids[removal->next]);
+    sqlite3_bind_int64(statement, 2, PIECE_ROWS);
+    sqlite3_bind_int(statement, 3, removal->takes_pending);
     int code = sqlite3_step(statement);
     enum store_result result = STORE_OK;
-    if (code != SQLITE_ROW && code != SQLITE_DONE)
+    *belongings = (struct belongings){.is_removable = code == SQLITE_ROW};
+    if (code == SQLITE_ROW) {
+        belongings->has_notes = sqlite3_column_int(statement, 0) != 0;
+        belongings->has_messages = sqlite3_column_int(statement, 1) != 0;
+        belongings->has_many_pieces = sqlite3_column_int(statement, 2) != 0;
+    } else if (code != SQLITE_DONE) {
         result = writer_fail(writer, code, "look at", err);
-    *is_removable = code == SQLITE_ROW;
+    }
     sqlite3_reset(statement);
     return result;
 }
@@ -56,16 +69,26 @@ static enum store_result remove_pieces(struct store_writer *writer, enum writer_
     return result;
 }
 
-static enum store_result remove_exchange(struct store_writer *writer, int64_t id, int64_t until_us,
+static enum store_result remove_bodies(struct store_writer *writer, int64_t id,
+                                       const struct belongings *belongings, int64_t until_us,
+                                       bool *is_gone, struct err *err)
+{
+    *is_gone = true;
+    if (!belongings->has_many_pieces)
+        return remove_where(writer, STATEMENT_REMOVE_FEW_BODIES, id, err);
+    return remove_pieces(writer, STATEMENT_REMOVE_BODIES, id, until_us, is_gone, err);
+}
+
+static enum store_result remove_exchange(struct store_writer *writer, int64_t id,
+                                         const struct belongings *belongings, int64_t until_us,
                                          bool *is_gone, struct err *err)
 {
-    enum store_result result =
-        remove_pieces(writer, STATEMENT_REMOVE_BODIES, id, until_us, is_gone, err);
-    if (result == STORE_OK && *is_gone)
+    enum store_result result = remove_bodies(writer, id, belongings, until_us, is_gone, err);
+    if (result == STORE_OK && *is_gone && belongings->has_messages)
         result = remove_pieces(writer, STATEMENT_REMOVE_MESSAGES, id, until_us, is_gone, err);
     if (result == STORE_OK && !*is_gone)
         return remove_where(writer, STATEMENT_CUT_ROW, id, err);
-    if (result == STORE_OK)
+    if (result == STORE_OK && belongings->has_notes)
         result = remove_where(writer, STATEMENT_REMOVE_NOTES, id, err);
     if (result == STORE_OK)
         result = remove_where(writer, STATEMENT_REMOVE_ROW, id, err);
@@ -79,15 +102,15 @@ static enum store_result remove_next(struct store_removal *removal, struct store
                                      int64_t until_us, struct err *err)
 {
     int64_t id = removal->ids[removal->next];
-    bool is_removable;
+    struct belongings belongings;
     bool is_gone = true;
-    enum store_result result = find_removable(removal, writer, id, &is_removable, err);
-    if (result == STORE_OK && is_removable)
-        result = remove_exchange(writer, id, until_us, &is_gone, err);
+    enum store_result result = look_at(removal, writer, &belongings, err);
+    if (result == STORE_OK && belongings.is_removable)
+        result = remove_exchange(writer, id, &belongings, until_us, &is_gone, err);
     if (result != STORE_OK || !is_gone)
         return result;
     removal->next++;
-    removal->exchanges += is_removable;
+    removal->exchanges += belongings.is_removable;
     return STORE_OK;
 }
 

@@ -130,8 +130,13 @@ int writer_prepare(struct store_writer *writer, struct err *err)
             " ?5, (SELECT pid FROM session WHERE id = ?6), 1)"
             " ON CONFLICT (id) DO UPDATE SET ended_us = ?3, state = ?4",
         [STATEMENT_IS_REMOVABLE] =
-            "SELECT 1 FROM exchange WHERE id = ?1 AND state <> 'pending'"
-            " AND NOT EXISTS (SELECT 1 FROM note WHERE exchange_id = ?1 AND is_mark = 1)",
+            "SELECT EXISTS (SELECT 1 FROM note WHERE exchange_id = ?1),"
+            " EXISTS (SELECT 1 FROM message WHERE exchange_id = ?1),"
+            " EXISTS (SELECT 1 FROM body WHERE exchange_id = ?1 AND seq >= ?2 AND"
+            " (side = 'request' OR side = 'response'))"
+            " FROM exchange WHERE id = ?1 AND (?3 OR (state <> 'pending'"
+            " AND NOT EXISTS (SELECT 1 FROM note WHERE exchange_id = ?1 AND is_mark = 1)))",
+        [STATEMENT_REMOVE_FEW_BODIES] = "DELETE FROM body WHERE exchange_id = ?1",
         [STATEMENT_REMOVE_BODIES] =
             "DELETE FROM body WHERE rowid IN (SELECT rowid FROM body"
             " WHERE exchange_id = ?1 ORDER BY side DESC, seq DESC LIMIT ?2)",

@@ -21,6 +21,7 @@ struct store_prune_options {
     int64_t keep_count;          // of those that match no more than so many, the newest
     int64_t keep_bytes;          // the oldest go until the recording is no larger
     bool is_dry_run;             // count only
+    bool is_compact;             // give back all that is free; without filter and limits none goes
 };
 
 struct store_prune_result {
@@ -34,6 +35,10 @@ struct store_prune_result {
 int store_prune(struct store_reader *reader, const struct store_prune_options *options,
                 const struct store_runner *runner, struct store_prune_result *result,
                 struct err *err);
+
+// Writes the whole file anew, without gaps. Needs about twice its size of free space in its folder
+// and in that of SQLite's temporary files; says so if there is less.
+int store_compact(struct store_writer *writer, struct err *err);
 
 // --- the steps -----------------------------------------------------------------------------------
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """hark prune and hark note: through the running daemon, without one, and over the API."""
 
+import contextlib
 import json
+import sqlite3
 import threading
 
 import pytest
@@ -124,6 +126,29 @@ class TestSpace:
         hark.wait_rows("path <> '/0' AND request_size = 0 AND response_size < 1000",
                        count=len(load.answered))
         assert hark.value("PRAGMA integrity_check") == "ok"
+
+    @pytest.mark.parametrize("has_daemon", [True, False])
+    def test_compact_gives_back_all_that_is_free(self, daemon, origin, client, has_daemon):
+        hark = daemon(ui="127.0.0.1:0")
+        record(hark, origin(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n" + bytes(9000)), client, 60)
+        hark.stop()
+        with contextlib.closing(sqlite3.connect(hark.db)) as connection, connection:
+            connection.execute("DELETE FROM body WHERE exchange_id % 3 <> 0")
+        before = hark.db.stat().st_size
+        assert hark.value("PRAGMA freelist_count") > 20
+        if has_daemon:
+            hark.start()
+        done = hark.cli("prune", "--compact")
+        assert done.returncode == 0, done.stderr
+        assert hark.value("PRAGMA freelist_count") == 0
+        wait_until(lambda: hark.db.stat().st_size < before * 0.8, "the file to shrink")
+        assert has_daemon or size_of_wal(hark) == 0
+        assert len(paths(hark)) == 60
+        assert hark.value("PRAGMA integrity_check") == "ok"
+
+    def test_compact_deletes_as_well(self, recorded):
+        assert recorded.cli("prune", "--compact", "path:/1").returncode == 0
+        assert paths(recorded) == ["/0", "/2", "/3", "/4"]
 
     def test_pending_exchange_stays_and_ends_whole(self, daemon, origin, client):
         hark = daemon()
