@@ -85,8 +85,11 @@ void journal_withdraw(struct exchange *exchange)
     journal_fini(journal);
     journal->is_undecided = false;
     journal->is_off = true;
-    if (!journal->is_begun)
+    // Who follows the recording waits for ids that do not come.
+    if (!journal->is_begun) {
+        recorder_give_back_id(exchange->worker->recorder, exchange->row->id);
         return;
+    }
     struct record *record = record_create(exchange->row->id);
     record->is_final = true;
     record->is_withdrawn = true;

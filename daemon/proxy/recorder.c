@@ -64,6 +64,12 @@ int64_t recorder_next_id(struct recorder *recorder)
     return atomic_fetch_add(&recorder->next_id, 1);
 }
 
+void recorder_give_back_id(struct recorder *recorder, int64_t id)
+{
+    int_fast64_t next_id = id + 1;
+    atomic_compare_exchange_strong(&recorder->next_id, &next_id, id);
+}
+
 bool recorder_has_room(const struct recorder *recorder)
 {
     return !atomic_load_explicit(&recorder->is_full, memory_order_relaxed) ||

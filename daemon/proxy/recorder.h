@@ -36,7 +36,9 @@ struct recorder *recorder_create(const struct recorder_options *options, struct 
 // Writes what is queued, then ends the thread. The writer is the caller's to close.
 void recorder_destroy(struct recorder *recorder);
 
-int64_t recorder_next_id(struct recorder *recorder);                  // any thread
+int64_t recorder_next_id(struct recorder *recorder); // any thread
+// The id will not be used. It is given out again if it is still the last one. Any thread.
+void recorder_give_back_id(struct recorder *recorder, int64_t id);
 void recorder_push(struct recorder *recorder, struct record *record); // any thread
 bool recorder_has_room(const struct recorder *recorder);              // any thread
 // Another limit in bytes. Any thread.

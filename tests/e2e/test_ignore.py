@@ -101,6 +101,15 @@ def test_what_was_written_is_taken_out_again(ignoring, server, client):
     assert hark.value("SELECT count(*) FROM body") == 0
 
 
+def test_ids_have_no_gaps_where_requests_come_one_by_one(ignoring, server, client):
+    """Who follows the recording waits for ids that are missing."""
+    hark = ignoring("path:/health")
+    peer = client(hark)
+    for path in ("/health", "/a", "/health", "/health", "/b"):
+        peer.ask(get(server.url + path))
+    assert [row["id"] for row in hark.wait_rows("path <> ''", count=2)] == [1, 2]
+
+
 def test_large_bodies_are_taken_out_in_slices(ignoring, server, client):
     hark = ignoring("size:>1M")
     for _ in range(8):
