@@ -180,6 +180,7 @@ static const char *const words[] = {
     "host:\xc3\xa4.example",
     "path:/",
     "path:/v1/*",
+    "path:/V1/items",
     "path:/*_*",
     "path:/[x]",
     "path:*\xc3\xa9",
