@@ -33,27 +33,14 @@ void health_answer_livez(const struct route_context *context, const struct reque
     reply_text(reply, "ok\n");
 }
 
-// NULL: it is.
-static const char *why_not_ready(const struct server_status *status)
-{
-    if (status->is_draining)
-        return "the daemon is about to end";
-    if (status->must_record && !status->is_recording)
-        return status->problem;
-    if (status->is_queue_full)
-        return "the disk is slower than the traffic: the queue is full, and the traffic waits";
-    return NULL;
-}
-
 void health_answer_readyz(const struct route_context *context, const struct request *request,
                           struct reply *reply)
 {
     (void)request;
     struct server_status status;
     server_get_status(context->server, &status);
-    const char *reason = why_not_ready(&status);
-    if (reason != NULL)
-        reply_problem(reply, 503, "hark is not ready", "%s", reason);
+    if (!status.is_ready)
+        reply_problem(reply, 503, "hark is not ready", "%s", status.not_ready);
     else
         reply_text(reply, "ok\n");
 }
@@ -64,7 +51,9 @@ void health_answer_metrics(const struct route_context *context, const struct req
     (void)request;
     struct server_status status;
     server_get_status(context->server, &status);
-    metrics_write(&status, &reply->body);
+    struct server_counts counts;
+    server_get_counts(context->server, &counts);
+    metrics_write(&status, &counts, &reply->body);
     reply->type = "text/plain; version=0.0.4; charset=utf-8";
 }
 
@@ -109,9 +98,9 @@ static void add_counters(json_t *object, const struct server_status *status)
     set_integer(object, "playback_misses", status->playback_misses);
     json_object_set_new(object, "is_recording", json_boolean(status->is_recording));
     json_object_set_new(object, "problem", text_or_null(status->problem));
-    const char *reason = why_not_ready(status);
-    json_object_set_new(object, "is_ready", json_boolean(reason == NULL));
-    json_object_set_new(object, "not_ready", reason == NULL ? json_null() : json_string(reason));
+    json_object_set_new(object, "is_ready", json_boolean(status->is_ready));
+    json_object_set_new(object, "not_ready",
+                        status->is_ready ? json_null() : json_string(status->not_ready));
 }
 
 static json_t *addresses_of(struct server *server)

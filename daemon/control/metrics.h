@@ -5,7 +5,9 @@
 
 #include "hark/buffer.h"
 #include "hark/server.h"
+#include "hark/server_counts.h"
 
-void metrics_write(const struct server_status *status, struct buffer *out);
+void metrics_write(const struct server_status *status, const struct server_counts *counts,
+                   struct buffer *out);
 
 #endif

@@ -295,6 +295,14 @@ int64_t authority_minted(const struct authority *authority)
     return atomic_load(&authority->minted);
 }
 
+int64_t authority_cached(struct authority *authority)
+{
+    pthread_mutex_lock(&authority->mutex);
+    int64_t count = (int64_t)authority->leaf_count;
+    pthread_mutex_unlock(&authority->mutex);
+    return count;
+}
+
 const char *authority_pem(const struct authority *authority)
 {
     return authority->pem;

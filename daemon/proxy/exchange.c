@@ -181,6 +181,7 @@ static void finish_when_due(struct exchange *exchange)
     ignoring_judge(exchange, FILTER_AT_END);
     if (exchange->playback_head != 0)
         playback_learn(exchange);
+    counters_note_end(&exchange->worker->counters, exchange->row);
     journal_finish(exchange);
 }
 

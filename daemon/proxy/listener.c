@@ -361,6 +361,7 @@ static void place(struct worker *worker, int fd, const struct peer *peer)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     struct worker *target = server_least_busy_worker(worker->server, worker);
     atomic_fetch_add(&target->connections, 1);
+    counter_add(&worker->counters.accepted, 1);
     if (target == worker)
         listener_adopt(worker, fd, peer);
     else

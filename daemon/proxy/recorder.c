@@ -6,6 +6,7 @@
 // moment, so that a trickle of them does not cost a transaction each.
 #include "recorder.h"
 
+#include "commit_times.h"
 #include "hark/clock.h"
 #include "hark/mem.h"
 #include "jobs.h"
@@ -48,6 +49,8 @@ struct recorder {
     atomic_int_fast64_t stalls, commits, commit_last_us, wal_bytes;
     atomic_int_fast64_t lost_exchanges, lost_bytes;
     atomic_int_fast64_t last_round_us; // see recorder_last_round_us()
+
+    struct commit_times commit_times;
 
     // The writer thread's own.
     int64_t unsaved_lost_exchanges, unsaved_lost_bytes;
@@ -524,9 +527,12 @@ static void account_for(struct recorder *recorder, struct record_list *batch, in
     recorder->unsaved_lost_exchanges = 0;
     recorder->unsaved_lost_bytes = 0;
     forget_damaged(recorder, batch);
+    int64_t records = (int64_t)batch->count;
     release(recorder, batch);
+    int64_t took_us = clock_monotonic_us() - began_us;
     atomic_fetch_add(&recorder->commits, 1);
-    atomic_store(&recorder->commit_last_us, clock_monotonic_us() - began_us);
+    atomic_store(&recorder->commit_last_us, took_us);
+    commit_times_add(&recorder->commit_times, took_us, records);
     checkpoint_if_due(recorder);
 }
 
@@ -666,6 +672,11 @@ int64_t recorder_last_round_us(const struct recorder *recorder)
     if (recorder->options.writer == NULL)
         return INT64_MAX;
     return atomic_load_explicit(&recorder->last_round_us, memory_order_relaxed);
+}
+
+void recorder_get_counts(const struct recorder *recorder, struct server_counts *counts)
+{
+    commit_times_get(&recorder->commit_times, counts);
 }
 
 void recorder_get_status(struct recorder *recorder, struct server_status *status)

@@ -11,6 +11,7 @@
 
 #include "hark/log.h"
 #include "hark/server.h"
+#include "hark/server_counts.h"
 #include "hark/store_job.h"
 #include "hark/store_writer.h"
 #include "record.h"
@@ -56,5 +57,6 @@ int recorder_run_job(struct recorder *recorder, store_step_fn step, void *ctx, s
 int64_t recorder_last_round_us(const struct recorder *recorder);
 // Fills in the parts of the status that are the recorder's. Any thread.
 void recorder_get_status(struct recorder *recorder, struct server_status *status);
+void recorder_get_counts(const struct recorder *recorder, struct server_counts *counts);
 
 #endif

@@ -2,6 +2,7 @@
 // A look at the counters.
 #include "admission.h"
 #include "playback_recording.h"
+#include "recorder.h"
 #include "server_state.h"
 
 #include <stdio.h>
@@ -13,6 +14,18 @@ static const char *const mode_names[] = {
     [CONFIG_MODE_PLAYBACK_OR_RECORD] = "playback-or-record",
     [CONFIG_MODE_OFF] = "off",
 };
+
+// NULL: it is.
+static const char *why_not_ready(const struct server_status *status)
+{
+    if (status->is_draining)
+        return "the daemon is about to end";
+    if (status->must_record && !status->is_recording)
+        return status->problem;
+    if (status->is_queue_full)
+        return "the disk is slower than the traffic: the queue is full, and the traffic waits";
+    return NULL;
+}
 
 void server_get_status(const struct server *server, struct server_status *status)
 {
@@ -45,4 +58,6 @@ void server_get_status(const struct server *server, struct server_status *status
         snprintf(status->problem, sizeof(status->problem),
                  server->playback != NULL ? "mode is playback" : "mode is off");
     }
+    status->not_ready = why_not_ready(status);
+    status->is_ready = status->not_ready == NULL;
 }

@@ -268,6 +268,7 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
     uint32_t events = opened->watch.events;
     worker_forget_closed(job->upstream->worker, &opened->watch);
     worker_watch(job->upstream->worker, &opened->watch, events);
+    counter_add(&job->upstream->worker->counters.upstream_opened, 1);
     opened->is_connection = true;
     opened->cookie = cookie_of(fd);
     return fd;

@@ -7,6 +7,7 @@
 #ifndef HARK_PROXY_WORKER_H
 #define HARK_PROXY_WORKER_H
 
+#include "counters.h"
 #include "hark/address.h"
 #include "hark/buffer.h"
 #include "hark/config.h"
@@ -133,6 +134,7 @@ struct worker {
     atomic_int_fast64_t answered_us; // when it last answered server_is_alive(), monotonic
     atomic_int_fast64_t exchanges_total;
     atomic_int_fast64_t ignored; // of them, those not recorded for `ignore`
+    struct counters counters;
 };
 
 struct worker *worker_create(struct server *server, struct config *config,

@@ -38,6 +38,8 @@ gnutls_privkey_t leaf_key(struct leaf *leaf);
 
 // How many leaves were minted since it was opened.
 int64_t authority_minted(const struct authority *authority);
+// How many leaves are kept.
+int64_t authority_cached(struct authority *authority);
 // The certificate as PEM; the authority's.
 const char *authority_pem(const struct authority *authority);
 

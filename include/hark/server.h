@@ -131,6 +131,8 @@ struct server_status {
     bool is_recording;       // false then, and while the disk refuses
     bool is_queue_full;      // the traffic waits for the disk
     bool is_draining;        // it is about to end
+    bool is_ready;           // else `not_ready` says why not
+    const char *not_ready;   // points into the status, or is constant
     char problem[512];       // why it is not recording; empty if it is
 };
 void server_get_status(const struct server *server, struct server_status *status);

@@ -5,7 +5,9 @@ import http.client
 import json
 import re
 import resource
+import shutil
 import socket
+import subprocess
 
 import pytest
 from harness import wait_until
@@ -132,16 +134,71 @@ def test_metrics_count_what_passes(hark, origin, client):
     assert counted() == before + 1
 
 
+def samples(text):
+    """{name with labels: value}, after a check of the form: HELP, TYPE, then samples of that name."""
+    found, name, kind = {}, None, None
+    for line in text.splitlines():
+        if about := re.match(r"# HELP (\w+) \S.*\.$", line):
+            assert name != about[1]
+            name, kind = about[1], None
+        elif typed := re.match(r"# TYPE (\w+) (counter|gauge|histogram)$", line):
+            assert typed[1] == name and kind is None
+            kind = typed[2]
+            assert (kind == "counter") == name.endswith("_total")
+        else:
+            sample = re.match(r'(\w+)(\{\w+="[^"]*"(,\w+="[^"]*")*\})? (\S+)$', line)
+            suffix = sample[1].removeprefix(name)
+            assert suffix in (("_bucket", "_sum", "_count") if kind == "histogram" else ("",))
+            assert line.rsplit(" ", 1)[0] not in found
+            found[line.rsplit(" ", 1)[0]] = float(sample[4])
+    return found
+
+
 def test_metrics_are_prometheus_text(hark):
-    """Each sample is a number and comes right after the HELP and TYPE of its own name."""
-    lines = ask(hark, "/metrics").text.splitlines()
-    assert len(lines) % 3 == 0
-    for about, kind, sample in zip(lines[0::3], lines[1::3], lines[2::3]):
-        name = sample.split("{")[0].split(" ")[0]
-        assert about.startswith(f"# HELP {name} ")
-        assert kind in (f"# TYPE {name} counter", f"# TYPE {name} gauge")
-        assert (kind.endswith("counter")) == name.endswith("_total")
-        float(sample.rsplit(" ", 1)[1])
+    found = samples(ask(hark, "/metrics").text)
+    buckets = [n for key, n in found.items() if key.startswith("hark_recorder_commit_seconds_bucket")]
+    assert buckets == sorted(buckets)
+    assert buckets[-1] == found["hark_recorder_commit_seconds_count"]
+    assert found["process_open_fds"] > 5 and found["process_resident_memory_bytes"] > 1 << 20
+    assert found["process_cpu_seconds_total"] > 0
+
+
+def test_metrics_pass_promtool(hark):
+    """Where Prometheus is installed its own tool has the last word."""
+    tool = shutil.which("promtool")
+    if tool is None:
+        pytest.skip("promtool is not installed")
+    text = ask(hark, "/metrics").text
+    done = subprocess.run(
+        [tool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_metrics_tell_statuses_bytes_errors_and_commits(daemon, origin, client):
+    hark = daemon(ui="127.0.0.1:0")
+    ok = origin(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+    gone = origin(b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno")
+    dead = b"GET http://127.0.0.1:1/ HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n"
+    post = b"POST {url}/x HTTP/1.1\r\nHost: {host}\r\nContent-Length: 3\r\n\r\nabc"
+    assert client(hark).ask(fill(post, ok)).status == 200
+    assert client(hark).ask(fill(b"GET {url}/x HTTP/1.1\r\nHost: {host}\r\n\r\n", gone)).status == 404
+    failed = client(hark).ask(dead)
+    assert failed.status == 502
+    hark.wait_rows("state <> 'pending'", count=3)
+    wait_until(
+        lambda: samples(ask(hark, "/metrics").text)["hark_recorder_records_total"] >= 3, "a commit"
+    )
+    found = samples(ask(hark, "/metrics").text)
+    ended = 'hark_exchanges_ended_total{kind="http",status="%s"}'
+    assert [found[ended % c] for c in ("2xx", "4xx", "5xx", "3xx")] == [1, 1, 1, 0]
+    assert found['hark_exchange_errors_total{code="connect"}'] == 1
+    assert found['hark_body_bytes_total{side="request"}'] == 3
+    assert found['hark_body_bytes_total{side="response"}'] == 7 + len(failed.body)
+    assert found["hark_accepted_connections_total"] == 3
+    assert found["hark_upstream_connections_total"] == 3
+    assert found["hark_recorder_commit_seconds_count"] >= 1
+    assert found["hark_ready"] == 1
 
 
 def test_status_tells_what_the_daemon_does(hark):

@@ -242,7 +242,12 @@ static void test_metrics_have_a_type_for_every_value(void **state)
     struct server_status status = {
         .started_us = 1500000, .exchanges_total = 7, .is_recording = true};
     struct buffer text = {0};
-    metrics_write(&status, &text);
+    struct server_counts counts = {.commits = {1, 0, 2}, .commit_us = 1500};
+    counts.ended[ROW_KIND_HTTP][4] = 3;
+    metrics_write(&status, &counts, &text);
+    assert_non_null(strstr(text.data, "{kind=\"http\",status=\"4xx\"} 3\n"));
+    assert_non_null(strstr(text.data, "hark_recorder_commit_seconds_bucket{le=\"0.0025\"} 3\n"));
+    assert_non_null(strstr(text.data, "hark_recorder_commit_seconds_sum 0.001500\n"));
     assert_non_null(
         strstr(text.data, "\n# TYPE hark_exchanges_total counter\nhark_exchanges_total 7\n"));
     assert_non_null(strstr(text.data, "\nprocess_start_time_seconds 1.500000\n"));
