@@ -26,10 +26,10 @@
 #include <unistd.h>
 
 const struct command *const command_table[] = {
-    &command_serve,  &command_run,    &command_env,     &command_ls,    &command_show,
-    &command_tail,   &command_stats,  &command_diff,    &command_sql,   &command_replay,
-    &command_export, &command_import, &command_note,    &command_prune, &command_ca,
-    &command_status, &command_ui,     &command_version, NULL,
+    &command_serve,  &command_run,    &command_env,  &command_ls,      &command_show,
+    &command_tail,   &command_stats,  &command_diff, &command_sql,     &command_replay,
+    &command_export, &command_import, &command_note, &command_prune,   &command_ca,
+    &command_status, &command_doctor, &command_ui,   &command_version, NULL,
 };
 
 const struct command *command_find(const char *name)
@@ -118,14 +118,16 @@ static enum status load_config(struct invocation *invocation, struct arena *aren
     invocation->sources.environ = environ;
     collect_sets(invocation, arena, &invocation->sources);
     invocation->config = config_load(&invocation->sources, &err);
-    if (!invocation->config)
+    if (!invocation->config && !(invocation->command->needs & JUDGES_CONFIG))
         return invocation_fail(invocation, STATUS_USAGE, "%s", err.text);
-
+    invocation->config_mistake = err;
+    err = (struct err){0};
     invocation->data_dir = config_data_dir(invocation_value(invocation, "data-dir"),
                                            invocation->sources.environ, &err);
     if (!invocation->data_dir)
         return invocation_fail(invocation, STATUS_USAGE, "%s", err.text);
-    invocation->db_path = config_db_path(invocation->config, invocation->data_dir);
+    if (invocation->config)
+        invocation->db_path = config_db_path(invocation->config, invocation->data_dir);
     return STATUS_DONE;
 }
 

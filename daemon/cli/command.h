@@ -38,6 +38,7 @@ enum command_needs {
     NEEDS_RECORDING = 2, // the same, and --db, for invocation_open_recording()
     PRINTS_ROWS = 4,     // -o FORMAT and --json
     TAKES_FILTER = 8,    // its words are a filter, where "-host:x" means not
+    JUDGES_CONFIG = 32,  // a mistake in the configuration is for the command to tell
     TAKES_COMMAND = 16,  // its words are a command: options end where they begin
 };
 
@@ -66,6 +67,7 @@ struct invocation {
     char *db_path;
     struct config_sources sources; // what `config` was made from, to load it again
     struct config *config;         // a command that takes it over sets this to NULL
+    struct err config_mistake;     // with JUDGES_CONFIG, where `config` is NULL
     struct store_reader *reader;   // after invocation_open_recording()
     struct pager *pager;           // NULL: standard output goes where it went
     void (*sigpipe_handler)(int);  // as it was before hark ignored the signal
@@ -103,6 +105,7 @@ extern const struct command command_export;
 extern const struct command command_import;
 extern const struct command command_ca;
 extern const struct command command_status;
+extern const struct command command_doctor;
 extern const struct command command_tail;
 extern const struct command command_ui;
 extern const struct command command_version;

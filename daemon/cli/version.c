@@ -3,6 +3,8 @@
 // with.
 #include "hark/version.h"
 #include "command.h"
+#include "doctor.h"
+#include "hark/mem.h"
 
 #include <brotli/decode.h>
 #include <curl/curl.h>
@@ -11,6 +13,8 @@
 #include <microhttpd.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -51,6 +55,37 @@ static struct libraries find_libraries(void)
     add(&libraries, "brotli", brotli);
     add(&libraries, "zstd", ZSTD_versionString());
     return libraries;
+}
+
+// "7.88.1" as a number to compare.
+static long number_of(const char *version)
+{
+    long number = 0;
+    for (int part = 0; part < 3; part++) {
+        char *end;
+        long value = strtol(version, &end, 10);
+        number = number * 1000 + (value < 999 ? value : 999);
+        version = *end == '.' ? end + 1 : "";
+    }
+    return number;
+}
+
+void doctor_check_libraries(struct doctor *doctor)
+{
+    static const struct {
+        const char *name, *version;
+    } oldest[] = {{"libmicrohttpd", "0.9.75"}, {"libcurl", "7.88.1"}, {"sqlite", "3.40.1"}};
+    struct libraries libraries = find_libraries();
+    size_t before = doctor->count;
+    for (size_t i = 0; i < libraries.count; i++)
+        for (size_t k = 0; k < sizeof oldest / sizeof oldest[0]; k++)
+            if (strcmp(libraries.items[i].name, oldest[k].name) == 0 &&
+                number_of(libraries.items[i].version) < number_of(oldest[k].version))
+                doctor_say(doctor, FINDING_WARNING, "libraries", mem_strdup("sudo apt upgrade"),
+                           "%s %s is older than %s, the oldest that hark is tested with",
+                           oldest[k].name, libraries.items[i].version, oldest[k].version);
+    if (doctor->count == before)
+        doctor_say(doctor, FINDING_OK, "libraries", NULL, "none is older than what is tested");
 }
 
 static enum status run(struct invocation *invocation)

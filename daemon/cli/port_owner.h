@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// Who listens on a port of this machine, as far as /proc tells.
+#ifndef HARK_CLI_PORT_OWNER_H
+#define HARK_CLI_PORT_OWNER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct port_owner {
+    pid_t pid; // 0: somebody, but not one that this user may see
+    char name[32];
+};
+
+// Does anybody listen on the TCP port?
+bool port_owner_find(int port, struct port_owner *owner);
+
+#endif
