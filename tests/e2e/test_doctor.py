@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""hark doctor: each finding is made to happen, and nothing is changed by looking."""
+
+import json
+import os
+import resource
+import socket
+import sqlite3
+import subprocess
+
+import pytest
+from harness import run_hark
+from harness.daemon import HARK, clean_environment
+
+
+def doctor(home, *flags, folder=None, **env):
+    done = run_hark(
+        "doctor", "--json", "--data-dir", folder or home / "data", *flags, home=home, env=env
+    )
+    report = json.loads(done.stdout)
+    assert done.returncode == (1 if report["problems"] else 0)
+    return report["findings"]
+
+
+def of(findings, check, level=None):
+    return [f for f in findings if f["check"] == check and level in (None, f["level"])]
+
+
+def one(findings, check, level):
+    found = of(findings, check, level)
+    assert len(found) == 1, findings
+    return found[0]
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home whose configuration takes ports that nobody else has."""
+    (tmp_path / "hark.conf").write_text("listen = 127.0.0.1:0\nui = off\n")
+    folder = tmp_path / ".config/hark"
+    folder.mkdir(parents=True)
+    (folder / "hark.conf").write_text("listen = 127.0.0.1:0\nui = off\n")
+    return tmp_path
+
+
+def test_a_fresh_home_has_no_problem_and_stays_as_it_was(home):
+    before = sorted(str(p) for p in home.rglob("*"))
+    findings = doctor(home)
+    assert not of(findings, "data folder", "problem") and one(findings, "data folder", "note")
+    assert one(findings, "daemon", "note")["mend"] == "hark serve"
+    assert sorted(str(p) for p in home.rglob("*")) == before
+
+
+def test_all_is_well_with_a_running_daemon(daemon, tmp_path):
+    hark = daemon()
+    findings = doctor(hark.home, folder=hark.data_dir)
+    for check in ("data folder", "files", "daemon", "recording", "authority", "names", "clock"):
+        assert of(findings, check, "ok"), (check, findings)
+    assert not [f for f in findings if f["level"] == "problem" and f["check"] not in ("ports", "disk")]
+
+
+def test_text_is_for_eighty_columns(home):
+    done = run_hark("doctor", "--data-dir", home / "data", home=home)
+    assert all(len(line) <= 80 or " " not in line[9:].strip() for line in done.stdout.splitlines())
+    assert done.stdout.rstrip().endswith(" warnings.")
+
+
+def test_mistake_in_the_file_is_named_with_its_line(home):
+    (home / "hark.conf").write_text("# first\nmdoe = off\n")
+    found = one(doctor(home, "--config", home / "hark.conf"), "configuration", "problem")
+    assert "hark.conf:2" in found["text"] and "--check-config" in found["mend"]
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o710])
+def test_folder_that_others_may_look_into(home, mode):
+    (home / "data").mkdir(mode=mode)
+    os.chmod(home / "data", mode)
+    found = one(doctor(home), "data folder", "problem")
+    assert found["mend"] == f"chmod 700 {home / 'data'}"
+
+
+def test_data_folder_that_is_a_file(home):
+    (home / "data").write_text("")
+    assert "not a folder" in one(doctor(home), "data folder", "problem")["text"]
+
+
+@pytest.mark.parametrize("name", ["token", "ca-key.pem", "redact-key"])
+def test_private_file_that_others_may_read(home, name):
+    (home / "data").mkdir(mode=0o700)
+    (home / "data" / name).write_text("secret")
+    os.chmod(home / "data" / name, 0o644)
+    found = one(doctor(home), "files", "problem")
+    assert found["mend"] == f"chmod 600 {home / 'data' / name}" and "secret" not in found["text"]
+
+
+def test_port_that_another_program_has(home):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        (home / "hark.conf").write_text(f"listen = 127.0.0.1:{port}\nui = off\n")
+        found = one(doctor(home, "--config", home / "hark.conf"), "ports", "problem")
+        assert f"process {os.getpid()}" in found["text"] and f":{port}" in found["text"]
+    assert of(doctor(home, "--config", home / "hark.conf"), "ports", "ok")
+
+
+def test_daemon_that_does_not_record(daemon, origin, client):
+    hark = daemon(config="listen = 127.0.0.1:0\nui = off\n")
+    hark.config_file.write_text("listen = 127.0.0.1:0\nui = off\nvia = perhaps\n")
+    hark.signal(1)
+    hark.wait_log("old configuration stays")
+    found = one(doctor(hark.home, folder=hark.data_dir), "reload", "warning")
+    assert "hark.conf:3" in found["text"] and str(hark.pid) in found["mend"]
+
+
+def test_damaged_recording(daemon, origin, client):
+    hark = daemon()
+    hark.stop()
+    with open(hark.db, "r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 8192)
+    found = one(doctor(hark.home, folder=hark.data_dir), "recording", "problem")
+    assert str(hark.db) in found["text"]
+
+
+def test_file_that_is_no_recording(home):
+    (home / "data").mkdir(mode=0o700)
+    sqlite3.connect(home / "data/hark.db").execute("CREATE TABLE mine (x)").connection.commit()
+    assert one(doctor(home), "recording", "problem")
+
+
+def test_authority_whose_key_is_another_ones(daemon, home):
+    hark = daemon()
+    hark.stop()
+    other = home / "other"
+    run_hark("ca", "path", "--data-dir", other, home=home)
+    key = hark.data_dir / "ca-key.pem"
+    key.write_bytes((other / "ca-key.pem").read_bytes())
+    found = one(doctor(hark.home, folder=hark.data_dir), "authority", "problem")
+    assert "ca-key.pem" in found["mend"]
+
+
+def test_bundle_without_the_authority(home):
+    assert run_hark("env", "--data-dir", home / "data", home=home).returncode in (0, 4)
+    run_hark("run", "--data-dir", home / "data", "--", "true", home=home)
+    bundle = home / "data/bundle.pem"
+    assert of(doctor(home), "bundle", "ok")
+    bundle.write_text("nothing\n")
+    assert one(doctor(home), "bundle", "problem")["mend"].startswith("hark env")
+
+
+class TestEnvironment:
+    def test_proxy_where_nobody_listens(self, home):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        found = one(doctor(home, HTTPS_PROXY=f"http://127.0.0.1:{port}"), "environment", "problem")
+        assert found["mend"] == "unset HTTPS_PROXY" and str(port) in found["text"]
+
+    def test_proxy_that_is_hark(self, daemon):
+        hark = daemon()
+        findings = doctor(hark.home, folder=hark.data_dir, http_proxy=hark.proxy_url)
+        assert of(findings, "environment", "ok")
+
+    def test_password_of_a_proxy_is_not_shown(self, home):
+        done = run_hark("doctor", home=home, env={"HTTP_PROXY": "http://u:hunter2@127.0.0.1:1"})
+        assert "HTTP_PROXY" in done.stdout and "hunter2" not in done.stdout
+
+    def test_certificates_that_are_not_there(self, home):
+        found = one(doctor(home, SSL_CERT_FILE="/no/such.pem"), "environment", "problem")
+        assert found["mend"] == "unset SSL_CERT_FILE"
+
+    def test_servers_of_this_machine_that_go_past(self, home):
+        found = one(doctor(home, NO_PROXY="a.example,localhost"), "environment", "note")
+        assert found["mend"] == "unset NO_PROXY"
+
+    def test_upstream_proxy_without_an_address(self, home):
+        (home / "hark.conf").write_text(
+            "listen = 127.0.0.1:0\nui = off\nupstream_proxy = http://nowhere.invalid:3128\n"
+        )
+        found = one(doctor(home, "--config", home / "hark.conf"), "names", "problem")
+        assert "nowhere.invalid" in found["text"]
+
+
+def test_few_descriptors(home):
+    def lower():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, 512))
+
+    done = subprocess.run(
+        [HARK, "doctor", "--json", "--data-dir", home / "data"],
+        env=clean_environment(home),
+        preexec_fn=lower,
+        capture_output=True,
+        check=False,
+    )
+    assert "512" in one(json.loads(done.stdout)["findings"], "limits", "warning")["text"]
