@@ -125,7 +125,8 @@ static void choose_upstream(struct exchange *exchange, struct connection *connec
     if (connection->upstream == NULL && authenticates_connection(&exchange->row->request_headers)) {
         connection->upstream = upstream_create(exchange->worker, &err);
         if (connection->upstream == NULL)
-            log_error(exchange->worker->log, "client", "%s", err.text);
+            log_error(exchange->worker->log, "client", "#%" PRId64 ": %s", exchange->row->id,
+                      err.text);
     }
     exchange->upstream = connection->upstream;
 }

@@ -100,8 +100,9 @@ static void refuse(struct player *player)
     buffer_fini(&text);
     struct buffer url = {0};
     redacting_append_url(exchange, &url);
-    log_warn(exchange->worker->log, "playback", "miss: %s %s: %s", exchange->row->method, url.data,
-             reason);
+    // Queries have tokens in them; what differs is named anyway.
+    log_warn(exchange->worker->log, "playback", "#%" PRId64 " miss: %s %.*s: %s", exchange->row->id,
+             exchange->row->method, (int)strcspn(url.data, "?"), url.data, reason);
     buffer_fini(&url);
     exchange->journal.is_undecided = false;
     exchange_response_fail(exchange, 504, "playback-miss", reason); // detaches
@@ -255,7 +256,8 @@ static bool read_segment(struct player *player)
                                                 BODY_RESPONSE, &player->segment, &err);
     player->has_segment = found == STORE_FOUND;
     if (found == STORE_READ_ERROR)
-        log_error(player->exchange->worker->log, "playback", "%s", err.text);
+        log_error(player->exchange->worker->log, "playback", "#%" PRId64 ": %s",
+                  player->exchange->row->id, err.text);
     return player->has_segment;
 }
 

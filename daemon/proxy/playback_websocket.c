@@ -77,7 +77,8 @@ static bool read_at(struct socket_player *player, struct cursor *cursor)
                            &cursor->message, &cursor->data, &err);
     cursor->is_read = found == STORE_FOUND;
     if (found == STORE_READ_ERROR)
-        log_error(player->exchange->worker->log, "playback", "%s", err.text);
+        log_error(player->exchange->worker->log, "playback", "#%" PRId64 ": %s",
+                  player->exchange->row->id, err.text);
     return cursor->is_read;
 }
 
@@ -187,8 +188,10 @@ static void refuse(struct socket_player *player, const struct websocket_part *pa
     memcpy(close + 2, reason, sizeof(reason) - 1);
     playback_count_miss(player->playback);
     log_warn(player->exchange->worker->log, "playback",
-             "miss: message %" PRId64 " of the client over %s: %s (%zu bytes here) in #%" PRId64,
-             player->matched + 1, player->exchange->row->path, why, part->length, player->id);
+             "#%" PRId64 " miss: message %" PRId64
+             " of the client over %s: %s (%zu bytes here) in #%" PRId64,
+             player->exchange->row->id, player->matched + 1, player->exchange->row->path, why,
+             part->length, player->id);
     send_frame(player, 0x80 | WEBSOCKET_CLOSE, close, 2 + sizeof(reason) - 1);
     player->is_over = true;
 }
