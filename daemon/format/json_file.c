@@ -99,7 +99,8 @@ json_t *json_file_value(struct json_file *file, struct err *err)
     if (value != NULL)
         return value;
     if (file->is_too_long)
-        err_set(err, "longer than %" PRId64 " MiB", JSON_FILE_VALUE_MAX_BYTES / 1024 / 1024);
+        err_set(err, "longer than %" PRId64 " MiB, which is the most that is taken",
+                JSON_FILE_VALUE_MAX_BYTES / 1024 / 1024);
     else
         fail(file, has_ended ? "the file breaks off" : problem.text, err);
     return NULL;

@@ -81,6 +81,22 @@ static void header_function(sqlite3_context *context, int count, sqlite3_value *
 
 // --- bodies -------------------------------------------------------------------------------------
 
+// Is the whole body at hand, to be searched as it is? It is if the first segment, which is text, is
+// as long as the body.
+static bool is_whole_text(const struct body_needle *needle, sqlite3_value *size,
+                          sqlite3_value *segment)
+{
+    return needle->is_ascii && sqlite3_value_type(segment) == SQLITE_TEXT &&
+           sqlite3_value_int64(size) == sqlite3_value_bytes(segment);
+}
+
+static bool has_text(struct body_needle *needle, sqlite3_value *segment)
+{
+    text_search_restart(needle->search);
+    return text_search_feed(needle->search, sqlite3_value_blob(segment),
+                            (size_t)sqlite3_value_bytes(segment));
+}
+
 static void body_function(sqlite3_context *context, int count, sqlite3_value **values)
 {
     (void)count;
@@ -89,6 +105,10 @@ static void body_function(sqlite3_context *context, int count, sqlite3_value **v
     struct body_needle *needle = needle_of(context, values, 1);
     if (needle == NULL || side == NULL || kind == NULL) {
         sqlite3_result_int(context, 0);
+        return;
+    }
+    if (is_whole_text(needle, values[5], values[6])) {
+        sqlite3_result_int(context, has_text(needle, values[6]));
         return;
     }
     const struct body_place place = {
@@ -116,7 +136,7 @@ int filter_functions_add(struct filter_functions *functions, sqlite3 *db, struct
         void (*call)(sqlite3_context *, int, sqlite3_value **);
         void *ctx;
     } wanted[] = {
-        {"hark_body", 5, body_function, &functions->bodies},
+        {"hark_body", 7, body_function, &functions->bodies},
         {"hark_header", -1, header_function, NULL},
         {"hark_url", 6, url_function, &functions->url},
     };

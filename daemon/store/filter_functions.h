@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The SQL functions that a filter's conditions call.
 //
-//     hark_body(side, text, id, kind, coding)
-//         Is the text in that body of an exchange? `coding` is that of the response.
+//     hark_body(side, text, id, kind, coding, size, segment)
+//         Is the text in that body of an exchange? `coding` is that of the response, `segment` the
+//         first one if it is at hand, else NULL.
 //     hark_header(name, text, headers, …)
 //         Has one of the lists of fields one of that name (in lower case), and the text in its
 //         value? NULL stands for any value.
