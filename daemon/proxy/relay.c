@@ -36,10 +36,10 @@ struct relay {
     struct route *route;
     struct client_count *count;
     struct watch client;
-    struct watch server; // fd -1 until it is connected
-    struct upstream_connection *connection;
-    struct direction sent;     // client to server
-    struct direction received; // server to client
+    struct watch server;                    // fd -1 until it is connected
+    struct upstream_connection *connection; // until it is connected
+    struct direction sent;                  // client to server
+    struct direction received;              // server to client
 };
 
 static void end_relay(struct relay *relay, enum row_state state, const char *code, const char *text)
@@ -52,10 +52,12 @@ static void end_relay(struct relay *relay, enum row_state state, const char *cod
     if (relay->next != NULL)
         relay->next->previous = relay->previous;
     worker_watch(worker, &relay->client, 0);
-    if (relay->server.fd >= 0)
-        worker_watch(worker, &relay->server, 0);
-    upstream_disconnect(relay->connection);
     close(relay->client.fd);
+    if (relay->server.fd >= 0) {
+        worker_watch(worker, &relay->server, 0);
+        close(relay->server.fd);
+    }
+    upstream_disconnect(relay->connection);
     worker_end_connection(worker, relay->count);
     exchange_tunnel_end(relay->exchange, state, code, text);
     exchange_release(relay->exchange);
@@ -168,6 +170,8 @@ static void on_connected(void *ctx, int fd, const char *server_addr)
     int one = 1;
     row->server_addr = arena_strdup(&row->arena, server_addr);
     relay->server.fd = fd;
+    upstream_disconnect(relay->connection);
+    relay->connection = NULL;
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
     setsockopt(relay->client.fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
     pump(relay);

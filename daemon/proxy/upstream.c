@@ -230,11 +230,6 @@ static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *ctx, voi
     return 0;
 }
 
-void upstream_give_away_socket(struct upstream *upstream, int fd)
-{
-    forget_socket(upstream, fd);
-}
-
 static int on_close_socket(void *ctx, curl_socket_t fd)
 {
     forget_socket(ctx, fd);

@@ -31,7 +31,7 @@ void upstream_start(struct exchange *exchange);
 // A connection for bytes that are not requests, to a route's host and port.
 struct upstream_connection;
 struct upstream_connect_ops {
-    // The descriptor stays libcurl's, but nobody else reads, writes or watches it.
+    // The descriptor is whoever's is called: it outlives upstream_disconnect().
     void (*on_connected)(void *ctx, int fd, const char *server_addr);
     void (*on_failed)(void *ctx, int status, const char *code, const char *text);
 };

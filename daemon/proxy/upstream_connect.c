@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Connections without requests: libcurl resolves, connects, goes through the upstream proxy, and
-// then leaves the socket alone.
+// Connections without requests: libcurl resolves, connects and goes through the upstream proxy.
 #include "upstream_private.h"
 
 #include "hark/mem.h"
 #include "route.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,11 +31,16 @@ static void on_finished(struct upstream_job *job, CURLcode result)
     curl_easy_getinfo(job->easy, CURLINFO_ACTIVESOCKET, &fd);
     curl_easy_getinfo(job->easy, CURLINFO_PRIMARY_IP, &ip);
     curl_easy_getinfo(job->easy, CURLINFO_PRIMARY_PORT, &port);
-    upstream_give_away_socket(job->upstream, fd);
+    // libcurl takes its connection for an idle one that it may close whenever it likes.
+    int own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (own_fd < 0) {
+        connection->ops->on_failed(connection->ctx, 502, "connect", strerror(errno));
+        return;
+    }
     struct buffer text = {0};
     bool is_v6 = strchr(ip, ':') != NULL;
     buffer_printf(&text, is_v6 ? "[%s]:%ld" : "%s:%ld", ip, port);
-    connection->ops->on_connected(connection->ctx, fd, text.data);
+    connection->ops->on_connected(connection->ctx, own_fd, text.data);
     buffer_fini(&text);
 }
 

@@ -73,9 +73,6 @@ void upstream_set_problem(struct upstream_job *job, int status, const char *code
 // answer at once, and that is paused, it never waits for anything.
 void upstream_leave_idle(struct upstream *upstream, int own_port);
 
-// From here on somebody else watches this socket, until libcurl closes it.
-void upstream_give_away_socket(struct upstream *upstream, int fd);
-
 // Why a job failed: the status to answer, the stable code, the reason for people.
 struct upstream_failure {
     int status;

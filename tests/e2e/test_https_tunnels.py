@@ -7,11 +7,13 @@ import os
 import socket
 import ssl
 import threading
+import time
 
 import pytest
-from harness import SCALE, wait_until
+from harness import SCALE, RawClient, wait_until
 from harness.conformance import cases
 from harness.daemon import fields_of
+from harness.origin import OK, reply_and_close
 from harness.tls import HOST, client_context, hello_bytes, open_tunnel, start_tls
 
 MIB = 1 << 20
@@ -224,6 +226,30 @@ class TestRelays:
         peer.assert_closed()
         row = hark.row_of(peer)
         assert (row["kind"], row["error"]) == ("tunnel", "upstream-reset")
+
+    def test_outlives_the_idle_connections_of_libcurl(self, daemon, client, origin):
+        """When it connects somewhere, libcurl closes those of its idle connections whose origin has
+        closed its side. To it, that of a relay would be one."""
+
+        def handle(conn):
+            conn.reader.fill()
+            conn.send(b"\x00bye")
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.wait_peer_closes()
+
+        hark = daemon(settings=["workers=1"])
+        peer, server, others = client(hark), origin(handle), origin(reply_and_close(OK))
+        open_tunnel(peer, server.host, behind=b"\x00")
+        assert read_all(peer) == b"\x00bye"
+        # It looks at most once a second.
+        enough = time.monotonic() + 1.5
+        while time.monotonic() < enough:
+            with RawClient(hark.proxy_port) as other:
+                head = f"GET {others.url}/ HTTP/1.1\r\nHost: {others.host}\r\n\r\n"
+                assert other.ask(head.encode()).status == 200
+        peer.send(b"still here").finish_sending()
+        assert hark.row_of(peer)["state"] == "done"
+        assert server.received == b"\x00still here"
 
     def test_server_that_is_not_there(self, hark, client):
         with socket.socket() as taken:
