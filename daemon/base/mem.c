@@ -4,6 +4,7 @@
 #include "hark/mem.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -50,6 +51,11 @@ char *mem_printf(const char *format, ...)
     int length = vasprintf(&text, format, args);
     va_end(args);
     return checked(length < 0 ? NULL : text);
+}
+
+void mem_give_back(void)
+{
+    malloc_trim(0);
 }
 
 struct arena_block {

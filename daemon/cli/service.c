@@ -2,12 +2,14 @@
 #include "service.h"
 
 #include "hark/clock.h"
+#include "hark/mem.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #define LOOK_US ((int64_t)2000000)
+#define TIDY_US ((int64_t)30000000)
 
 void service_init(struct service *service)
 {
@@ -60,22 +62,38 @@ void service_stopping(struct service *service)
 
 static int64_t look_us(const struct service *service)
 {
+    if (service->notify.fd < 0)
+        return TIDY_US;
     int64_t us = service->notify.watchdog_us / 4;
     return us > 0 && us < LOOK_US ? us : LOOK_US;
 }
 
+static void tidy_if_due(struct service *service)
+{
+    int64_t now_us = clock_monotonic_us();
+    if (now_us - service->tidied_us < TIDY_US)
+        return;
+    mem_give_back();
+    service->tidied_us = now_us;
+}
+
+static void look(struct service *service, struct server *server)
+{
+    tidy_if_due(service);
+    if (service->notify.fd < 0)
+        return;
+    tell_status(service, server);
+    int64_t watchdog_us = service->notify.watchdog_us;
+    if (watchdog_us > 0 && server_is_alive(server, watchdog_us / 2))
+        notify_send(&service->notify, "WATCHDOG=1\n");
+}
+
 int service_wait(struct service *service, struct server *server, const sigset_t *signals)
 {
-    if (service->notify.fd < 0)
-        return sigwaitinfo(signals, NULL);
     int64_t us = look_us(service);
-    struct timespec look = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+    struct timespec pause = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
     int signal_number;
-    while ((signal_number = sigtimedwait(signals, NULL, &look)) < 0) {
-        tell_status(service, server);
-        int64_t watchdog_us = service->notify.watchdog_us;
-        if (watchdog_us > 0 && server_is_alive(server, watchdog_us / 2))
-            notify_send(&service->notify, "WATCHDOG=1\n");
-    }
+    while ((signal_number = sigtimedwait(signals, NULL, &pause)) < 0)
+        look(service, server);
     return signal_number;
 }

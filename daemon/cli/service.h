@@ -8,10 +8,11 @@
 
 #include <signal.h>
 
-// Owner and thread: main. Without a service manager every call does nothing.
+// Owner and thread: main. Without a service manager nobody is told anything.
 struct service {
     struct notify notify;
-    char status[256]; // what it was told last
+    char status[256];  // what it was told last
+    int64_t tidied_us; // when unused memory was last given back, monotonic
 };
 
 // Of no manager, until it is opened.
@@ -23,8 +24,9 @@ void service_ready(struct service *service, struct server *server);
 void service_reloading(struct service *service);
 void service_stopping(struct service *service);
 
-// Waits for one of the signals. Meanwhile it tells how the server is doing, and keeps the watchdog
-// quiet for as long as the threads that carry and record the traffic go round.
+// Waits for one of the signals. Meanwhile it tells how the server is doing, keeps the watchdog
+// quiet for as long as the threads that carry and record the traffic go round, and gives unused
+// memory back to the system.
 int service_wait(struct service *service, struct server *server, const sigset_t *signals);
 
 #endif

@@ -15,6 +15,12 @@ char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t length);
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+// Gives pages that hold nothing any more back to the system. free() alone does so only at the end
+// of each thread's heap, where after a burst (a full queue, thousands of connections) something
+// small and long-lived is in the way. It looks through all heaps: for every half a minute, not
+// more.
+void mem_give_back(void);
+
 // Strings and small structs with one owner and one end of life. Zero-initialised is empty.
 // Thread: one at a time; it may move between threads together with its owner.
 struct arena {

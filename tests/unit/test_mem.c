@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdalign.h>
 #include <stdio.h>
@@ -196,6 +197,38 @@ static void test_arena_can_be_used_again_after_its_end(void **state)
     arena_fini(&arena);
 }
 
+static size_t resident_bytes(void)
+{
+    size_t all = 0;
+    size_t resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%zu %zu", &all, &resident), 2);
+    fclose(file);
+    return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void test_memory_below_what_lives_long_is_given_back(void **state)
+{
+    (void)state;
+    enum {
+        COUNT = 2000,
+        BYTES = 20000
+    };
+    static void *burst[COUNT];
+    if (mallinfo2().uordblks == 0)
+        skip(); // a sanitizer's allocator, with ways of its own
+    for (size_t i = 0; i < COUNT; i++)
+        burst[i] = memset(mem_realloc(NULL, BYTES), 1, BYTES);
+    char *long_lived = mem_strdup("at the end of the heap");
+    for (size_t i = 0; i < COUNT; i++)
+        free(burst[i]);
+    size_t before = resident_bytes();
+    mem_give_back();
+    assert_true(before - resident_bytes() > (size_t)COUNT * BYTES / 2);
+    free(long_lived);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +236,7 @@ int main(void)
         cmocka_unit_test(test_realloc_keeps_the_content),
         cmocka_unit_test(test_strndup_stops_at_the_length_and_at_nul),
         cmocka_unit_test(test_printf_formats),
+        cmocka_unit_test(test_memory_below_what_lives_long_is_given_back),
         cmocka_unit_test(test_no_memory_is_said_and_aborts),
         cmocka_unit_test(test_arena_memory_is_zeroed_and_aligned_for_any_type),
         cmocka_unit_test(test_arena_memory_stays_in_place_while_it_grows),
