@@ -42,7 +42,7 @@ class Disk:
         ballast.unlink()
 
     def close(self):
-        subprocess.run(["umount", self.path], check=True)
+        subprocess.run(["umount", "-l", self.path], check=True)
         self.image.unlink()
 
 
