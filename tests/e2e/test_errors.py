@@ -143,6 +143,7 @@ HEAD_SIZE = ANSWER.index(b"\r\n\r\n") + 4
         HEAD_SIZE - 1,
         HEAD_SIZE,
         HEAD_SIZE + 1,
+        HEAD_SIZE + 2,
         HEAD_SIZE + 5,
         HEAD_SIZE + 10,
         HEAD_SIZE + 19,
