@@ -143,6 +143,9 @@ int server_prepare_listeners(struct server *server, const struct config *config,
 {
     struct listener **link = added;
     *added = NULL;
+    // Sockets that were passed stand in the place of `listen`, whatever it says by now.
+    if (server->listeners != NULL && server->listeners->is_passed)
+        return 0;
     for (size_t i = 0; i < config->listen.count; i++) {
         const char *text = config->listen.items[i];
         if (is_in(&server->config->listen, text))

@@ -155,6 +155,20 @@ def test_clients_wait_from_one_daemon_to_the_next(tmp_path, origin):
         looking.close()
 
 
+def test_reload_keeps_to_the_passed_sockets(tmp_path, origin):
+    proxy, server = listening(), origin()
+    with listening() as free:
+        other = port_of(free)
+    with ActivatedDaemon(tmp_path, [("proxy", proxy)], listen=None, config="listen = 127.0.0.1:0\n") as hark:
+        hark.config_file.write_text(f"listen = 127.0.0.1:{other}\n")
+        hark.signal(signal.SIGHUP)
+        hark.wait_log("reload: read ")
+        with RawClient(port_of(proxy)) as client:
+            assert client.ask(fill(GET, server)).status == 200
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", other))
+
+
 def test_socket_that_other_machines_reach_needs_allow(tmp_path):
     with pytest.raises(AssertionError, match=r'descriptor 3 \(proxy\): other machines can reach 0\.0\.0\.0:\d+'):
         ActivatedDaemon(tmp_path, [("proxy", listening("0.0.0.0"))])
