@@ -86,6 +86,27 @@ static void print_recording(const json_t *status, const struct terminal *termina
     buffer_fini(&line);
 }
 
+static void print_limits(const json_t *status)
+{
+    struct buffer line = {0};
+    int64_t keep_age_ms = integer_of(status, "keep_age_ms");
+    int64_t keep_bytes = integer_of(status, "keep_bytes");
+    if (keep_age_ms == 0 && keep_bytes == 0)
+        return;
+    if (keep_age_ms > 0)
+        human_append_duration(&line, keep_age_ms * 1000);
+    if (keep_age_ms > 0 && keep_bytes > 0)
+        buffer_append_text(&line, " and ");
+    if (keep_bytes > 0)
+        human_append_size(&line, keep_bytes);
+    buffer_printf(&line, "; %" PRId64 " exchanges deleted so far",
+                  integer_of(status, "retired_exchanges"));
+    if (json_is_true(json_object_get(status, "is_over_keep_bytes")))
+        buffer_append_text(&line, "; cannot be kept now, see the log");
+    print_line("keep", &line);
+    buffer_fini(&line);
+}
+
 static void print_traffic(const json_t *status)
 {
     struct buffer line = {0};
@@ -178,6 +199,7 @@ static enum status run(struct invocation *invocation)
         struct terminal terminal = terminal_of(STDOUT_FILENO);
         print_daemon(status);
         print_recording(status, &terminal);
+        print_limits(status);
         print_traffic(status);
         print_reload(status);
     }

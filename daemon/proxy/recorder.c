@@ -410,9 +410,10 @@ static void checkpoint(struct recorder *recorder)
     struct err err = {0};
     int64_t wal_bytes = 0;
     enum store_result result = store_writer_checkpoint(recorder->options.writer, &wal_bytes, &err);
-    if (result == STORE_OK)
+    if (result == STORE_OK) {
         atomic_store(&recorder->wal_bytes, wal_bytes);
-    else if (result != STORE_BUSY)
+        retention_note_wal(&recorder->retention, wal_bytes);
+    } else if (result != STORE_BUSY)
         log_warn(recorder->options.log, "recorder", "%s", err.text);
 }
 

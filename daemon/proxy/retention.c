@@ -195,11 +195,28 @@ void retention_work(struct retention *retention)
     }
 }
 
+void retention_note_wal(struct retention *retention, int64_t wal_bytes)
+{
+    int64_t keep_bytes = retention->planned_keep_bytes;
+    bool is_stuck = keep_bytes > 0 && wal_bytes > keep_bytes / 10 + WAL_LEAST;
+    if (atomic_exchange(&retention->is_log_stuck, is_stuck) == is_stuck)
+        return;
+    if (is_stuck)
+        log_warn(retention->log, "retention",
+                 "keep_bytes = %" PRId64 " cannot be kept: a program has been reading the "
+                 "recording for long, and until it ends the log beside it grows (%" PRId64
+                 " bytes now)",
+                 keep_bytes, wal_bytes);
+    else
+        log_info(retention->log, "retention", "the log beside the recording is small again");
+}
+
 void retention_get_status(struct retention *retention, struct server_status *status)
 {
     status->keep_age_ms = atomic_load(&retention->keep_age_ms);
     status->keep_bytes = atomic_load(&retention->keep_bytes);
     status->retired_exchanges = atomic_load(&retention->exchanges);
     status->retired_bytes = atomic_load(&retention->bytes);
-    status->is_over_keep_bytes = atomic_load(&retention->is_short);
+    status->is_over_keep_bytes =
+        atomic_load(&retention->is_short) || atomic_load(&retention->is_log_stuck);
 }

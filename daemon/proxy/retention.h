@@ -23,6 +23,7 @@ struct retention {
     atomic_int_fast64_t exchanges;   // removed so far
     atomic_int_fast64_t bytes;       // freed so far
     atomic_bool is_short;            // marked and pending exchanges alone are over keep_bytes
+    atomic_bool is_log_stuck;        // the WAL is, since somebody reads and reads
 
     int64_t planned_keep_bytes; // what the next ones follow from; -1: nothing yet
     int64_t file_bytes;         // the file's share
@@ -48,6 +49,8 @@ size_t retention_batch_bytes(const struct retention *retention);
 bool retention_is_due(struct retention *retention);
 // A slice of what is due.
 void retention_work(struct retention *retention);
+// What the WAL has after a checkpoint.
+void retention_note_wal(struct retention *retention, int64_t wal_bytes);
 // Must the next batch wait for another slice?
 bool retention_is_urgent(struct retention *retention);
 

@@ -123,7 +123,7 @@ struct server_status {
     int64_t keep_bytes;        // 0: without limit
     int64_t retired_exchanges; // deleted for these two
     int64_t retired_bytes;
-    bool is_over_keep_bytes; // what is marked or goes on alone takes more
+    bool is_over_keep_bytes; // what stays takes more, or somebody reads for long
     const char *mode;        // as in the configuration
     int64_t played_back;     // requests answered from the recording
     int64_t playback_misses; // those that it had no answer for

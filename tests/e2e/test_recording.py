@@ -16,6 +16,7 @@ from harness.conformance import fill
 from harness.daemon import fields_of
 from harness.load import Load
 from harness.origin import OK, reply_and_close
+from harness.wait import SCALE
 
 GET = b"GET {url}/x HTTP/1.1\r\nHost: {host}\r\n\r\n"
 ROUNDS = [
@@ -31,7 +32,7 @@ def mode_of(path):
 class TestCrash:
     @pytest.mark.parametrize("rounds", ROUNDS)
     def test_kill_9_under_load_loses_no_answered_request(self, daemon, origin, rounds):
-        hark, server = daemon(settings=["durability=commit"]), origin()
+        hark, server, slowest = daemon(settings=["durability=commit"]), origin(), 0
         for number in range(rounds):
             load = Load(hark.proxy_port, server.url, prefix=f"{number}-")
             wait_until(
@@ -48,9 +49,12 @@ class TestCrash:
             assert (
                 not lost
             ), f"round {number}: {len(lost)} of {len(load.answered)} answered requests"
+            began = time.monotonic()
             hark.start()
+            slowest = max(slowest, time.monotonic() - began)
             assert hark.value("SELECT count(*) FROM exchange WHERE state = 'pending'") == 0
         assert hark.value("SELECT count(*) FROM session") == rounds + 1
+        assert rounds < 100 or slowest < 2 * SCALE
 
     def test_kill_9_with_relaxed_durability_leaves_a_whole_file(self, daemon, origin):
         hark, server = daemon(), origin()

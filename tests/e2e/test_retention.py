@@ -173,6 +173,22 @@ class TestKeepBytes:
         hark.signal(signal.SIGHUP)
         wait_until(lambda: size_of(hark) < 4.4 * MIB, "the file to shrink", seconds=15)
         assert status_of(hark)["keep_bytes"] == 4 * MIB
+        assert "4.0M; " in hark.cli("status").stdout
+
+    def test_reader_that_stays_is_told_of_and_the_size_comes_back(self, daemon, origin, client):
+        hark = daemon(settings=["keep_bytes=8M"])
+        record(hark, origin(answer(MIB)), client, 4)
+        with contextlib.closing(hark.connect()) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM exchange").fetchone()
+            load = Load(hark.proxy_port, origin(answer(100_000)).url, clients=2)
+            wait_until(lambda: status_of(hark)["is_over_keep_bytes"], "it to be told", seconds=20)
+            hark.wait_log("cannot be kept: a program has been reading")
+            load.stop()
+            assert not load.broken and set(load.statuses) == {200}
+        assert client(hark).ask(fill(GET % b"/x", origin(OK))).status == 200
+        wait_until(lambda: size_of(hark) < 8.8 * MIB, "the size to come back", seconds=20)
+        wait_until(lambda: not status_of(hark)["is_over_keep_bytes"], "the limit to be kept")
 
 
 class TestKeepAge:

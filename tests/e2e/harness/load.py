@@ -10,8 +10,9 @@ from .message import Aborted
 class Load:
     """Paths answered whole with 200 are in `answered`; `statuses` counts all, `broken` failures."""
 
-    def __init__(self, port, origin_url, clients=6, body=b"", prefix=""):
+    def __init__(self, port, origin_url, clients=6, body=b"", prefix="", seconds=10):
         self.port, self.origin_url, self.body, self.prefix = port, origin_url, body, prefix
+        self.seconds = seconds  # that an answer may take
         self.answered = []
         self.statuses = {}
         self.broken = []
@@ -26,7 +27,7 @@ class Load:
         sequence = 0
         while not self.stopping.is_set():
             try:
-                with RawClient(self.port) as peer:
+                with RawClient(self.port, seconds=self.seconds) as peer:
                     sequence = self._ask(peer, number, sequence)
             except (OSError, Aborted) as failure:
                 if not self.stopping.is_set():

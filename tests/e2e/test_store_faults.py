@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: MIT
+"""A full disk, others who hold the file, a clock that leaps: what is kept, and what is said."""
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from harness import wait_until
+from harness.api import Api
+from harness.conformance import fill
+from harness.load import Load
+from harness.origin import OK
+from harness.wait import SCALE
+from test_retention import settled, status_of
+
+GET = b"GET {url}%s HTTP/1.1\r\nHost: {host}\r\n\r\n"
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+LARGE = b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n" + b"a" * 20_000
+
+
+def paths_of(hark, where):
+    return {row["path"] for row in hark.sql(f"SELECT path FROM exchange WHERE {where}")}
+
+
+class Disk:
+    """A file system of its own in memory, of a size that can be changed."""
+
+    def __init__(self, folder, size):
+        self.folder = folder
+        folder.mkdir()
+        self.mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs")
+
+    def mount(self, *words):
+        subprocess.run(["mount", *words, str(self.folder)], check=True, capture_output=True)
+
+    def grow(self, size):
+        self.mount("-o", f"remount,size={size}")
+
+    def close(self):
+        subprocess.run(["umount", "-l", str(self.folder)], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount")
+    try:
+        disk = Disk(tmp_path / "disk", "8m")
+    except subprocess.CalledProcessError as failure:
+        pytest.skip(f"cannot mount: {failure.stderr.decode().strip()}")
+    yield disk
+    disk.close()
+
+
+def fill_disk(hark, load):
+    wait_until(lambda: not status_of(hark)["is_recording"], "the disk to be full", seconds=30)
+    count = sum(load.statuses.values())
+    wait_until(
+        lambda: sum(load.statuses.values()) > count + 100 or load.broken, "traffic to go on", seconds=20
+    )
+
+
+def make_room(hark, disk):
+    began = time.monotonic()
+    disk.grow("400m")
+    wait_until(lambda: status_of(hark)["is_recording"], "the recording to go on")
+    return time.monotonic() - began
+
+
+class TestFullDisk:
+    def start(self, daemon, disk, durability):
+        return daemon(
+            ui="127.0.0.1:0",
+            data_dir=disk.folder / "data",
+            settings=[f"durability={durability}", "queue_bytes=1M"],
+        )
+
+    def test_relaxed_goes_on_and_counts_what_is_lost(self, daemon, origin, disk):
+        hark = self.start(daemon, disk, "relaxed")
+        load = Load(hark.proxy_port, origin(LARGE).url, clients=3)
+        fill_disk(hark, load)
+        assert Api(hark).ask("/readyz", token=False).status == 503
+        assert "disk" in status_of(hark)["problem"]
+        make_room(hark, disk)
+        wait_until(
+            lambda: Api(hark).ask("/readyz", token=False).status == 200, "it to be ready again", 20
+        )
+        count = len(load.answered)
+        wait_until(lambda: len(load.answered) > count + 50 or load.broken, "more traffic")
+        load.stop()
+        assert not load.broken, load.broken[0]
+        assert set(load.statuses) == {200}
+        lost = settled(hark)["lost_exchanges"]
+        whole = paths_of(hark, "state = 'done' AND body_truncated = 0")
+        assert lost > 0
+        assert len(set(load.answered) - whole) == lost
+        wait_until(
+            lambda: hark.value("SELECT sum(lost_exchanges) FROM session") == lost,
+            "the loss to be written",
+        )
+        assert hark.value("PRAGMA integrity_check") == "ok"
+
+    def test_commit_refuses_what_it_cannot_keep(self, daemon, origin, disk):
+        hark = self.start(daemon, disk, "commit")
+        load = Load(hark.proxy_port, origin(LARGE).url, clients=3)
+        fill_disk(hark, load)
+        assert load.statuses[503] > 0
+        make_room(hark, disk)
+        count = len(load.answered)
+        wait_until(lambda: len(load.answered) > count + 20 or load.broken, "more traffic")
+        load.stop()
+        assert set(load.statuses) == {200, 503}
+        settled(hark)
+        assert set(load.answered) <= paths_of(hark, "state = 'done' AND body_truncated = 0")
+        assert hark.value("PRAGMA integrity_check") == "ok"
+
+    @pytest.mark.soak
+    def test_recording_goes_on_within_five_seconds(self, daemon, origin, disk):
+        hark = self.start(daemon, disk, "relaxed")
+        load = Load(hark.proxy_port, origin(LARGE).url, clients=3)
+        fill_disk(hark, load)
+        assert make_room(hark, disk) < 5 * SCALE
+        load.stop()
+
+
+class TestOtherUsersOfTheFile:
+    """As long as the list of faults says; test_recording.py has the same for some seconds."""
+
+    @pytest.mark.soak
+    @pytest.mark.parametrize("durability", ["relaxed", "commit"])
+    def test_reader_of_a_minute_fails_no_request(self, daemon, origin, durability):
+        hark = daemon(settings=[f"durability={durability}"])
+        server = origin()
+        load = Load(hark.proxy_port, server.url)
+        wait_until(lambda: len(load.answered) > 20 or load.broken, "some load")
+        reader = hark.connect()
+        reader.execute("BEGIN")
+        seen = reader.execute("SELECT count(*) FROM exchange").fetchone()[0]
+        until = time.monotonic() + 60
+        wait_until(lambda: time.monotonic() > until or load.broken, "a minute", seconds=80)
+        assert reader.execute("SELECT count(*) FROM exchange").fetchone()[0] == seen
+        load.stop()
+        reader.close()
+        assert not load.broken, load.broken[0]
+        assert set(load.statuses) == {200}
+        hark.wait_rows("status = 200", count=len(load.answered), seconds=30)
+
+    @pytest.mark.soak
+    @pytest.mark.parametrize("durability", ["relaxed", "commit"])
+    def test_file_locked_for_half_a_minute_loses_nothing(self, daemon, origin, durability):
+        hark = daemon(settings=[f"durability={durability}"])
+        load = Load(hark.proxy_port, origin().url, seconds=60)
+        wait_until(lambda: len(load.answered) > 20 or load.broken, "some load")
+        with contextlib.closing(sqlite3.connect(hark.db, isolation_level=None, timeout=5)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            until = time.monotonic() + 30
+            wait_until(lambda: time.monotonic() > until or load.broken, "30 s", seconds=50)
+            other.execute("ROLLBACK")
+        load.stop()
+        assert not load.broken, load.broken[0]
+        assert set(load.statuses) == {200}
+        settled(hark)
+        assert set(load.answered) <= paths_of(hark, "status = 200")
+
+    @pytest.mark.soak
+    def test_second_daemon_is_refused_within_a_second(self, daemon):
+        hark = daemon()
+        other = hark.home / "elsewhere"
+        words = ["--listen", "127.0.0.1:0", "--ui", "off", "--data-dir", other, "--db", hark.db]
+        began = time.monotonic()
+        done = hark.cli("serve", *words)
+        assert done.returncode == 1 and "recording to it" in done.stderr
+        assert time.monotonic() - began < SCALE
+
+
+@pytest.mark.skipif(FAKETIME is None, reason="libfaketime is not installed")
+class TestClock:
+    """The wall clock leaps by a day while requests are under way."""
+
+    @pytest.fixture
+    def hark(self, daemon, tmp_path):
+        self.time_file = tmp_path / "time"
+        self.time_file.write_text("+0\n")
+        return daemon(
+            settings=["keep_age=12h", "idle_timeout=1h", "header_timeout=1h"],
+            env={
+                "LD_PRELOAD": FAKETIME,
+                "FAKETIME_TIMESTAMP_FILE": self.time_file,
+                "FAKETIME_NO_CACHE": "1",
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                "DONT_FAKE_MONOTONIC": "1",
+            },
+        )
+
+    @pytest.mark.parametrize("leap", ["+1d", "-1d"])
+    def test_leap_ends_no_request_and_deletes_nothing(self, hark, origin, client, leap):
+        asked, go_on = threading.Event(), threading.Event()
+
+        def slow(conn):
+            conn.read_request()
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
+            asked.set()
+            go_on.wait(20)
+            conn.send(b"def")
+
+        quick = client(hark)
+        server = origin(OK)
+        assert quick.ask(fill(GET % b"/before", server)).status == 200
+        before = hark.wait_row("path = '/before'")["started_us"]
+        peer = client(hark)
+        peer.send(fill(GET % b"/slow", origin(slow)))
+        assert asked.wait(10)
+        self.time_file.write_text(leap + "\n")
+        if leap == "+1d":
+            hark.wait_log("the clock was set forward", seconds=90)
+        assert quick.ask(fill(GET % b"/after", server)).status == 200
+        go_on.set()
+        assert peer.response().body == b"abcdef"
+        row = hark.row_of(peer)
+        assert row["state"] == "done" and 0 <= row["duration_us"] < 120_000_000 * SCALE
+        after = hark.wait_row("path = '/after'")["started_us"]
+        assert 0.9 < abs(after - before) / 86_400e6 < 1.1
+        assert paths_of(hark, "1") == {"/before", "/slow", "/after"}
