@@ -84,8 +84,11 @@ class TestFullDisk:
         hark = self.start(daemon, disk, "relaxed")
         load = Load(hark.proxy_port, origin(LARGE).url, clients=3)
         fill_disk(hark, load)
-        assert Api(hark).ask("/readyz", token=False).status == 503
-        assert "disk" in status_of(hark)["problem"]
+        wait_until(lambda: status_of(hark)["lost_exchanges"] > 0, "a loss", seconds=30)
+        wait_until(
+            lambda: Api(hark).ask("/readyz", token=False).status == 503, "it not to be ready"
+        )
+        hark.wait_log("not recording: .*disk")
         make_room(hark, disk)
         wait_until(
             lambda: Api(hark).ask("/readyz", token=False).status == 200, "it to be ready again", 20
