@@ -482,7 +482,8 @@ static struct player *create(struct exchange *exchange, uint64_t head_key)
     player->may_forward = !playback_is_closed(exchange->config);
     player->head_key = head_key;
     if (exchange->request_length != 0)
-        playback_digest_init(&player->digest, &exchange->row->request_headers);
+        playback_digest_init(&player->digest, player->playback->config,
+                             &exchange->row->request_headers);
     return player;
 }
 

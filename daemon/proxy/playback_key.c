@@ -70,15 +70,18 @@ static bool has_item(const struct config_list *list, const char *text, bool igno
     return false;
 }
 
-// Where it goes is compared by host and port, what it carries by its body.
-static bool is_about_the_message(const struct field *field)
+// Where it goes is compared by host and port, what it carries by its body. A body that is searched
+// for what is redacted is recorded decoded.
+static bool is_about_the_message(const struct config *config, const struct field *field)
 {
-    return field_is_named(field, "Host") || field_is_named(field, "Content-Length") ||
+    bool has_own_coding = config->redact_json.count > 0 || config->redact_form.count > 0;
+    return (has_own_coding && field_is_named(field, "Content-Encoding")) ||
+           field_is_named(field, "Host") || field_is_named(field, "Content-Length") ||
            field_is_named(field, "Transfer-Encoding") || field_is_named(field, "Expect");
 }
 
-bool playback_field_counts(const struct config *config, const struct fields *fields,
-                           const struct field *field)
+static bool field_counts(const struct config *config, const struct fields *fields,
+                         const struct field *field)
 {
     for (size_t i = 0; i < config->playback_match.count; i++) {
         const char *word = config->playback_match.items[i];
@@ -86,7 +89,7 @@ bool playback_field_counts(const struct config *config, const struct fields *fie
             field_is_named(field, word + strlen(header_word)))
             return true;
     }
-    return matches_word(config, "headers") && !is_about_the_message(field) &&
+    return matches_word(config, "headers") && !is_about_the_message(config, field) &&
            !field_is_hop_by_hop(fields, field) &&
            !has_item(&config->playback_ignore_headers, field->name, true);
 }
@@ -107,17 +110,21 @@ static void sort_fields(struct fields *fields)
         qsort(fields->items, fields->count, sizeof(fields->items[0]), compare_fields);
 }
 
-// What is masked on its way to the disk cannot be compared.
 void playback_query(const struct config *config, const char *query, struct fields *parameters,
                     struct arena *arena)
 {
+    const struct redaction rules = redaction_of(config, NULL);
     query_parse(parameters, arena, query);
     size_t kept = 0;
     for (size_t i = 0; i < parameters->count; i++) {
-        const char *name = parameters->items[i].name;
-        if (!has_item(&config->playback_ignore_query, name, false) &&
-            !has_item(&config->redact_query, name, false))
-            parameters->items[kept++] = parameters->items[i];
+        struct field *parameter = &parameters->items[i];
+        if (has_item(&config->playback_ignore_query, parameter->name, false))
+            continue;
+        if (redacts_parameter(&rules, parameter->name, parameter->name_length)) {
+            parameter->value = REDACT_MARK_WORD;
+            parameter->value_length = strlen(REDACT_MARK_WORD);
+        }
+        parameters->items[kept++] = *parameter;
     }
     parameters->count = kept;
     sort_fields(parameters);
@@ -149,21 +156,34 @@ static void append_query(struct buffer *out, const struct config *config, const 
     arena_fini(&arena);
 }
 
+struct fields playback_headers(const struct config *config, const struct fields *headers,
+                               struct arena *arena)
+{
+    const struct redaction rules = redaction_of(config, NULL);
+    struct fields counting = {0};
+    struct buffer value = {0};
+    for (size_t i = 0; i < headers->count; i++) {
+        const struct field *field = &headers->items[i];
+        if (!field_counts(config, headers, field))
+            continue;
+        buffer_clear(&value);
+        buffer_append_text(&value, "");
+        redact_field(&rules, field->name, field->value, &value);
+        fields_add(&counting, arena, field->name, field->name_length, value.data, value.length);
+    }
+    buffer_fini(&value);
+    return counting;
+}
+
 static void append_headers(struct buffer *out, const struct config *config,
                            const struct fields *headers)
 {
     struct arena arena = {0};
-    struct fields counting = {0};
-    for (size_t i = 0; i < headers->count; i++) {
-        const struct field *field = &headers->items[i];
-        if (!playback_field_counts(config, headers, field))
-            continue;
-        fields_add(&counting, &arena, field->name, field->name_length, field->value,
-                   field->value_length);
-        for (char *at = (char *)counting.items[counting.count - 1].name; *at != '\0'; at++)
+    struct fields counting = playback_headers(config, headers, &arena);
+    for (size_t i = 0; i < counting.count; i++)
+        for (char *at = (char *)counting.items[i].name; *at != '\0'; at++)
             if (*at >= 'A' && *at <= 'Z')
                 *at = (char)(*at + 'a' - 'A');
-    }
     sort_fields(&counting);
     append_fields(out, &counting);
     arena_fini(&arena);
@@ -228,8 +248,10 @@ static uint64_t result_of(gnutls_hash_hd_t hash)
     return first_bytes(bytes);
 }
 
-void playback_digest_init(struct playback_digest *digest, const struct fields *headers)
+void playback_digest_init(struct playback_digest *digest, const struct config *config,
+                          const struct fields *headers)
 {
+    const struct redaction rules = redaction_of(config, NULL);
     struct arena arena = {0};
     struct err ignored = {0};
     const char *type = media_type(headers, &arena);
@@ -237,6 +259,7 @@ void playback_digest_init(struct playback_digest *digest, const struct fields *h
     const struct field *content_type = fields_find(headers, "Content-Type");
     *digest = (struct playback_digest){0};
     digest->decoder = coding == NULL ? NULL : decoder_create(coding, &ignored);
+    digest->search = redact_body_create(&rules, headers, NULL);
     digest->raw = digest->decoder == NULL ? NULL : open_hash();
     digest->is_json = type != NULL && (ends_with(type, "/json") || ends_with(type, "+json"));
     if (type != NULL && strncmp(type, "multipart/", strlen("multipart/")) == 0)
@@ -245,9 +268,8 @@ void playback_digest_init(struct playback_digest *digest, const struct fields *h
     arena_fini(&arena);
 }
 
-static int take_decoded(void *ctx, const void *data, size_t length)
+static void take_content(struct playback_digest *digest, const void *data, size_t length)
 {
-    struct playback_digest *digest = ctx;
     if (digest->is_collecting && digest->content.length + length > PLAYBACK_CONTENT_MAX_BYTES) {
         digest->hash = open_hash();
         gnutls_hash(digest->hash, digest->content.data, digest->content.length);
@@ -256,12 +278,44 @@ static int take_decoded(void *ctx, const void *data, size_t length)
     }
     if (digest->is_collecting) {
         buffer_append(&digest->content, data, length);
-        return 0;
+        return;
     }
     if (digest->hash == NULL)
         digest->hash = open_hash();
     gnutls_hash(digest->hash, data, length);
+}
+
+// What cannot be searched was not recorded from there on.
+static void take_searched(struct playback_digest *digest, const struct buffer *found, int rc)
+{
+    if (found->length > 0)
+        take_content(digest, found->data, found->length);
+    digest->is_cut = rc != 0;
+}
+
+static int take_decoded(void *ctx, const void *data, size_t length)
+{
+    struct playback_digest *digest = ctx;
+    struct buffer found = {0};
+    struct err ignored = {0};
+    if (digest->search == NULL)
+        take_content(digest, data, length);
+    else if (!digest->is_cut)
+        take_searched(digest, &found,
+                      redact_body_write(digest->search, data, length, &found, &ignored));
+    buffer_fini(&found);
     return 0;
+}
+
+static void end_search(struct playback_digest *digest)
+{
+    struct buffer found = {0};
+    struct err ignored = {0};
+    if (digest->search == NULL || digest->is_cut)
+        return;
+    take_searched(digest, &found, redact_body_finish(digest->search, &found, &ignored));
+    digest->is_cut = true;
+    buffer_fini(&found);
 }
 
 void playback_digest_add(struct playback_digest *digest, const void *data, size_t length)
@@ -333,6 +387,7 @@ uint64_t playback_digest_finish(struct playback_digest *digest)
     struct err ignored = {0};
     if (digest->decoder != NULL && !digest->is_undecodable)
         digest->is_undecodable = decoder_finish(digest->decoder, &ignored) != 0;
+    end_search(digest);
     if (digest->is_undecodable)
         return result_of(digest->raw);
     if (digest->hash != NULL)
@@ -343,6 +398,7 @@ uint64_t playback_digest_finish(struct playback_digest *digest)
 void playback_digest_fini(struct playback_digest *digest)
 {
     decoder_destroy(digest->decoder);
+    redact_body_destroy(digest->search);
     free(digest->boundary);
     buffer_fini(&digest->content);
     if (digest->hash != NULL)

@@ -6,6 +6,9 @@
 // whatever the order of its members and the space between them; a multipart body without regard to
 // its boundary; content codings are undone first.
 //
+// What is redacted is the same wherever both have it: the mark of one key cannot be compared with
+// that of another, nor with what was not recorded.
+//
 // Pure: no I/O. Thread: one at a time for each object.
 #ifndef HARK_PROXY_PLAYBACK_KEY_H
 #define HARK_PROXY_PLAYBACK_KEY_H
@@ -14,6 +17,7 @@
 #include "hark/coding.h"
 #include "hark/config.h"
 #include "hark/fields.h"
+#include "hark/redact_body.h"
 
 #include <gnutls/crypto.h>
 #include <stdbool.h>
@@ -39,18 +43,20 @@ uint64_t playback_head_key(const struct config *config, const struct playback_he
 // The parameters that count, decoded, sorted.
 void playback_query(const struct config *config, const char *query, struct fields *parameters,
                     struct arena *arena);
-// Is it a field that `playback_match` compares?
-bool playback_field_counts(const struct config *config, const struct fields *fields,
-                           const struct field *field);
+// The fields that `playback_match` compares.
+struct fields playback_headers(const struct config *config, const struct fields *headers,
+                               struct arena *arena);
 
 // One number of several.
 uint64_t playback_mix(uint64_t a, uint64_t b);
 
 // The digest of a body that comes in pieces. Owner: whoever declared it.
 struct playback_digest {
-    struct decoder *decoder; // NULL: identity
-    gnutls_hash_hd_t raw;    // of the bytes before decoding; NULL without decoder
-    bool is_undecodable;     // then `raw` counts
+    struct decoder *decoder;    // NULL: identity
+    gnutls_hash_hd_t raw;       // of the bytes before decoding; NULL without decoder
+    bool is_undecodable;        // then `raw` counts
+    struct redact_body *search; // NULL: nothing in it is redacted
+    bool is_cut;                // what follows does not count
     bool is_json;
     char *boundary;        // of a multipart body, else NULL
     bool is_collecting;    // `content` has all of it so far
@@ -58,7 +64,8 @@ struct playback_digest {
     gnutls_hash_hd_t hash; // of what is not collected
 };
 
-void playback_digest_init(struct playback_digest *digest, const struct fields *headers);
+void playback_digest_init(struct playback_digest *digest, const struct config *config,
+                          const struct fields *headers);
 void playback_digest_add(struct playback_digest *digest, const void *data, size_t length);
 // The digest of all that was added. `content` stays until playback_digest_fini().
 uint64_t playback_digest_finish(struct playback_digest *digest);

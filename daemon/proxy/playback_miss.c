@@ -123,25 +123,12 @@ static void compare_queries(struct differences *differences, const struct config
     arena_fini(&arena);
 }
 
-static struct fields counting_fields(const struct config *config, const struct fields *fields,
-                                     struct arena *arena)
-{
-    struct fields counting = {0};
-    for (size_t i = 0; i < fields->count; i++) {
-        const struct field *field = &fields->items[i];
-        if (playback_field_counts(config, fields, field))
-            fields_add(&counting, arena, field->name, field->name_length, field->value,
-                       field->value_length);
-    }
-    return counting;
-}
-
 static void compare_headers(struct differences *differences, const struct config *config,
                             const struct fields *here, const struct fields *there)
 {
     struct arena arena = {0};
-    struct fields ours = counting_fields(config, here, &arena);
-    struct fields theirs = counting_fields(config, there, &arena);
+    struct fields ours = playback_headers(config, here, &arena);
+    struct fields theirs = playback_headers(config, there, &arena);
     compare_lists(differences, "the header", &ours, &theirs, true);
     arena_fini(&arena);
 }
@@ -260,12 +247,13 @@ static int on_segment(void *ctx, int64_t seq, int64_t at_us, const void *data, s
     return digest->is_collecting ? 0 : 1; // what is too large is not compared
 }
 
-static void compare_bodies(struct differences *differences, const struct exchange *exchange,
-                           const struct playback_digest *here, const struct exchange_row *recorded)
+static void compare_bodies(struct differences *differences, const struct config *config,
+                           const struct exchange *exchange, const struct playback_digest *here,
+                           const struct exchange_row *recorded)
 {
     struct playback_digest there;
     struct err ignored = {0};
-    playback_digest_init(&there, &recorded->request_headers);
+    playback_digest_init(&there, config, &recorded->request_headers);
     if (there.is_collecting)
         store_walk_body(exchange->worker->answers, recorded->id, BODY_REQUEST, on_segment, &there,
                         &ignored);
@@ -289,7 +277,7 @@ static void compare(struct differences *differences, struct playback *playback,
     compare_heads(differences, playback->config, exchange->row, recorded);
     // A body counts once the head is the same.
     if (differences->count == 0 && playback_wants_body(playback->config))
-        compare_bodies(differences, exchange, digest, recorded);
+        compare_bodies(differences, playback->config, exchange, digest, recorded);
 }
 
 static int on_id(void *ctx, size_t count, const char *const *names, const struct value *values)
@@ -374,8 +362,13 @@ void playback_miss_describe(struct playback *playback, const struct exchange *ex
                                 : ", and nothing like it");
         return;
     }
+    const struct redaction rules = redaction_of(playback->config, NULL);
+    struct buffer plain = {0};
     struct buffer url = {0};
-    row_append_url(closest, &url);
+    row_append_url(closest, &plain);
+    buffer_append_text(&plain, "");
+    redact_target(&rules, plain.data, &url);
+    buffer_fini(&plain);
     buffer_printf(text, "; the closest, #%" PRId64 " %s %s, differs in", closest->id,
                   closest->method != NULL ? closest->method : "", url.data != NULL ? url.data : "");
     compare(&differences, playback, exchange, digest, closest);

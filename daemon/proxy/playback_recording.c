@@ -133,7 +133,7 @@ static void read_body(struct playback *playback, uint64_t head_key, int64_t id, 
                  err.is_set ? err.text : "it is gone from the recording");
         return;
     }
-    playback_digest_init(&digest, &row->request_headers);
+    playback_digest_init(&digest, playback->config, &row->request_headers);
     if (store_walk_body(playback->bodies, id, BODY_REQUEST, on_segment, &digest, &err) < 0)
         log_warn(playback->log, "playback", "exchange %lld does not answer: %s", (long long)id,
                  err.text);

@@ -6,6 +6,7 @@ import json
 import re
 import stat
 import subprocess
+import sys
 
 import brotli
 import pytest
@@ -389,6 +390,89 @@ class TestBodies:
         row = hark.wait_rows("source = 'replay' AND state = 'done'")[0]
         assert '"password": "redacted:' in body_of(hark, row, "response").decode()
         assert_nowhere(hark, "secret-")
+
+
+PROGRAM = """
+import os, sys, urllib.request
+def ask(path, body, kind, token):
+    headers = {"Content-Type": kind, "Authorization": "Bearer " + token}
+    request = urllib.request.Request(sys.argv[1] + path, body, headers)
+    return urllib.request.urlopen(request).read().decode()
+secret = os.environ["SECRET"]
+print(ask("/a?x=1&token=" + secret, b'{"n": 1, "password": "%s"}' % secret.encode(), "application/json", secret))
+print(ask("/b", b"n=2&password=%s" % secret.encode(), "application/x-www-form-urlencoded", secret))
+"""
+
+
+class TestPlayback:
+    """A recording that is kept beside a project's tests, on machines with different keys."""
+
+    @pytest.fixture
+    def machine(self, daemon, tmp_path):
+        """machine(name, secret, …) runs the program there, and gives what it printed."""
+        fixture = tmp_path / "fixtures" / "api.db"
+        fixture.parent.mkdir()
+        sets = [HEADERS, QUERY, *BODIES, "playback_match=method host port path query body headers"]
+
+        def run(name, secret, url, mode):
+            hark = daemon("--db", fixture, "--mode", mode, settings=sets, home=tmp_path / name)
+            done = subprocess.run(
+                [sys.executable, "-c", PROGRAM, url],
+                env={"SECRET": secret, "http_proxy": hark.proxy_url}, capture_output=True, text=True,
+                timeout=20 * SCALE, check=False,
+            )
+            hark.stop()
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        run.db = fixture
+        return run
+
+    def test_a_recording_answers_on_another_machine(self, machine, origin, tmp_path):
+        def handle(conn):
+            while request := conn.read_request():
+                conn.send(answer_with(b'{"password": "secret-9", "n": 1}', "application/json"))
+
+        server = origin(handle)
+        recorded = machine("first", "secret-1", server.url, "playback-or-record")
+        assert "secret-9" in recorded
+        assert len(server.requests) == 2
+        server.stop()
+        played = machine("second", "secret-2", server.url, "playback")
+        assert re.sub(r"redacted:\w{16}", "secret-9", played) == recorded
+        for path in tmp_path.rglob("*"):
+            if path.is_file():
+                assert b"secret-" not in path.read_bytes(), path
+
+    def test_a_miss_tells_no_secret(self, machine, origin, daemon, client):
+        server = origin(answer_with(b"{}", "application/json"))
+        machine("first", "secret-1", server.url, "playback-or-record")
+        settings = [HEADERS, QUERY, *BODIES]
+        hark = daemon("--db", machine.db, "--mode", "playback", settings=settings)
+        body = b'{"n": 3, "password": "secret-3"}'
+        request = post(server, body, "application/json").replace(b"/b ", b"/a?x=1&token=secret-4 ")
+        response = ask(hark, client, request)
+        assert response.head.get("hark-error") == "playback-miss"
+        assert b"$.n" in response.body and b"secret-" not in response.body
+        assert "secret-" not in hark.stderr
+
+    def test_its_export_is_stable_and_imports(self, machine, origin, redacting, tmp_path):
+        server = origin(answer_with(JSON_BODY.encode(), "application/json"))
+        machine("first", "secret-1", server.url, "playback-or-record")
+        folder = tmp_path / "first"
+        files = []
+        for n in range(2):
+            files.append(tmp_path / f"{n}.jsonl")
+            done = run_hark("export", "--db", machine.db, "--format", "jsonl", "--include-secrets",
+                            "-o", files[-1], home=folder)
+            assert done.returncode == 0, done.stderr
+        assert files[0].read_bytes() == files[1].read_bytes()
+        assert b"secret-" not in files[0].read_bytes()
+        hark = redacting(*BODIES)
+        assert hark.cli("import", files[0]).returncode == 0
+        # Marks stay the marks they are.
+        for row in hark.wait_rows("source = 'import'", count=2):
+            assert dict(fields_of(row, "request_headers"))["Authorization"].split()[1] in files[0].read_text()
 
 
 def encode(coding, data):

@@ -30,8 +30,9 @@ static void check_query(const char *query)
 static uint64_t digest_of(const struct fields *headers, const char *body, size_t length,
                           size_t step)
 {
+    struct config config = {0};
     struct playback_digest digest;
-    playback_digest_init(&digest, headers);
+    playback_digest_init(&digest, &config, headers);
     for (size_t at = 0; at < length; at += step)
         playback_digest_add(&digest, body + at, length - at < step ? length - at : step);
     uint64_t number = playback_digest_finish(&digest);

@@ -52,6 +52,17 @@ static void test_ignored_parameters_do_not_count(void **state)
     assert_true(is_same_query("playback_match=path", "a=1", "a=2"));
 }
 
+static void test_redacted_parameters_are_equal_where_both_have_them(void **state)
+{
+    (void)state;
+    const char *const set = "redact_query=token";
+    assert_true(is_same_query(set, "a=1&token=x", "token=redacted:0123456789abcdef&a=1"));
+    assert_true(is_same_query(set, "Token=x", "Token=y"));
+    assert_false(is_same_query(set, "a=1&token=x", "a=1"));
+    assert_false(is_same_query(set, "a=1&token=x", "a=2&token=x"));
+    assert_false(is_same_query(NULL, "token=x", "token=redacted:0123456789abcdef"));
+}
+
 static void test_each_part_of_the_head_counts(void **state)
 {
     (void)state;
@@ -99,6 +110,18 @@ static void test_headers_count_only_if_named(void **state)
     assert_true(key_with_headers(ignoring, 2, one) == key_with_headers(ignoring, 2, two));
 }
 
+static void test_redacted_headers_are_equal_where_both_have_them(void **state)
+{
+    (void)state;
+    const char *const sets[] = {"playback_match=headers", "redact_headers=Authorization"};
+    const char *const sent[] = {"Authorization", "Bearer abc", NULL};
+    const char *const recorded[] = {"authorization", "Bearer redacted:0123456789abcdef", NULL};
+    const char *const basic[] = {"Authorization", "Basic abc", NULL};
+    assert_true(key_with_headers(sets, 2, sent) == key_with_headers(sets, 2, recorded));
+    assert_true(key_with_headers(sets, 2, sent) != key_with_headers(sets, 2, basic));
+    assert_true(key_with_headers(sets, 1, sent) != key_with_headers(sets, 1, recorded));
+}
+
 // --- bodies ------------------------------------------------------------------------------------
 
 static uint64_t digest_of(const char *type, const char *coding, const void *data, size_t length,
@@ -111,7 +134,7 @@ static uint64_t digest_of(const char *type, const char *coding, const void *data
     if (coding != NULL)
         fields_add(&headers, &arena, "Content-Encoding", 16, coding, strlen(coding));
     struct playback_digest digest;
-    playback_digest_init(&digest, &headers);
+    playback_digest_init(&digest, &(struct config){0}, &headers);
     for (size_t at = 0; at < length; at += step)
         playback_digest_add(&digest, (const char *)data + at,
                             length - at < step ? length - at : step);
@@ -207,11 +230,46 @@ static void test_no_body_is_an_empty_body_of_any_type(void **state)
     assert_true(empty != text_digest("text/plain", " "));
 }
 
+static uint64_t redacted_digest(const char *type, const char *text)
+{
+    const char *const sets[] = {"redact_json=password", "redact_form=password"};
+    struct config *config = config_with(sets, 2);
+    struct arena arena = {0};
+    struct fields headers = {0};
+    struct playback_digest digest;
+    fields_add(&headers, &arena, "Content-Type", 12, type, strlen(type));
+    playback_digest_init(&digest, config, &headers);
+    playback_digest_add(&digest, text, strlen(text));
+    uint64_t number = playback_digest_finish(&digest);
+    playback_digest_fini(&digest);
+    arena_fini(&arena);
+    config_release(config);
+    return number;
+}
+
+static void test_redacted_fields_of_bodies_are_equal_where_both_have_them(void **state)
+{
+    (void)state;
+    const char *const json = "application/json";
+    const char *const form = "application/x-www-form-urlencoded";
+    assert_true(redacted_digest(json, "{\"a\":1,\"password\":{\"x\":2}}") ==
+                redacted_digest(json, "{\"password\": \"redacted:0123456789abcdef\", \"a\": 1}"));
+    assert_true(redacted_digest(json, "{\"a\":1,\"password\":\"x\"}") !=
+                redacted_digest(json, "{\"a\":2,\"password\":\"x\"}"));
+    assert_true(redacted_digest(json, "{\"a\":1,\"password\":\"x\"}") !=
+                redacted_digest(json, "{\"a\":1}"));
+    assert_true(redacted_digest(form, "a=1&password=x") ==
+                redacted_digest(form, "a=1&password=redacted:0123456789abcdef"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_queries_are_compared_by_parameter),
         cmocka_unit_test(test_ignored_parameters_do_not_count),
+        cmocka_unit_test(test_redacted_parameters_are_equal_where_both_have_them),
+        cmocka_unit_test(test_redacted_headers_are_equal_where_both_have_them),
+        cmocka_unit_test(test_redacted_fields_of_bodies_are_equal_where_both_have_them),
         cmocka_unit_test(test_each_part_of_the_head_counts),
         cmocka_unit_test(test_headers_count_only_if_named),
         cmocka_unit_test(test_json_is_compared_by_content),
