@@ -83,10 +83,12 @@ static void begin_message(struct websocket_message *message, const struct websoc
     buffer_clear(&message->data);
 }
 
-static void give_out(struct websocket_reader *reader, struct websocket_message *message)
+static void give_out(struct websocket_reader *reader, struct websocket_message *message,
+                     bool is_last)
 {
     struct websocket_part part = {.opcode = message->opcode,
                                   .is_compressed = message->is_compressed,
+                                  .is_last = is_last,
                                   .at_us = message->at_us,
                                   .data = message->data.length > 0 ? message->data.data : "",
                                   .length = message->data.length};
@@ -103,7 +105,7 @@ static void add_payload(struct websocket_reader *reader, const unsigned char *da
     bool is_masked = (reader->head[1] & MASKED) != 0;
     while (length > 0) {
         if (message->data.length == WEBSOCKET_PART_MAX_BYTES) {
-            give_out(reader, message);
+            give_out(reader, message, false);
             message->at_us = at_us;
         }
         size_t room = WEBSOCKET_PART_MAX_BYTES - message->data.length;
@@ -137,10 +139,10 @@ static void end_frame(struct websocket_reader *reader)
     reader->head_length = 0;
     reader->is_in_payload = false;
     if (is_control(reader)) {
-        give_out(reader, &reader->control);
+        give_out(reader, &reader->control, true);
         reader->has_closed = reader->has_closed || opcode_of(reader) == WEBSOCKET_CLOSE;
     } else if ((reader->head[0] & FIN) != 0) {
-        give_out(reader, &reader->message);
+        give_out(reader, &reader->message, true);
         reader->is_in_message = false;
     }
 }
@@ -171,7 +173,7 @@ void websocket_reader_feed(struct websocket_reader *reader, const void *data, si
 void websocket_reader_end(struct websocket_reader *reader)
 {
     if (reader->is_in_message && reader->message.data.length > 0)
-        give_out(reader, &reader->message);
+        give_out(reader, &reader->message, false);
     reader->is_in_message = false;
     reader->is_broken = true;
 }

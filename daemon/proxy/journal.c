@@ -15,6 +15,10 @@ void journal_fini(struct journal *journal)
     journal->held = NULL;
     redacting_body_fini(&journal->bodies[BODY_REQUEST]);
     redacting_body_fini(&journal->bodies[BODY_RESPONSE]);
+    redacting_messages_destroy(journal->messages[BODY_REQUEST]);
+    redacting_messages_destroy(journal->messages[BODY_RESPONSE]);
+    journal->messages[BODY_REQUEST] = NULL;
+    journal->messages[BODY_RESPONSE] = NULL;
 }
 
 static void push_held(struct exchange *exchange)
@@ -160,12 +164,10 @@ void journal_end_body(struct exchange *exchange, enum body_side side)
         redacting_body_end(&journal->bodies[side], exchange->row, side, keep_chunk, exchange);
 }
 
-void journal_add_message(struct exchange *exchange, enum body_side side,
-                         const struct websocket_part *part)
+static void keep_message(void *ctx, enum body_side side, const struct websocket_part *part)
 {
+    struct exchange *exchange = ctx;
     struct journal *journal = &exchange->journal;
-    if (journal->is_off || journal->final != FINAL_NOT_SENT)
-        return;
     struct chunk *whole = chunk_create(part->length, part->at_us);
     chunk_append(whole, part->data, part->length);
     chunk_seal(whole);
@@ -183,6 +185,23 @@ void journal_add_message(struct exchange *exchange, enum body_side side,
     chunk_unref(kept);
     if (journal->is_begun)
         push_held(exchange);
+}
+
+void journal_add_message(struct exchange *exchange, enum body_side side,
+                         const struct websocket_part *part)
+{
+    struct journal *journal = &exchange->journal;
+    if (journal->is_off || journal->final != FINAL_NOT_SENT)
+        return;
+    const struct redaction rules = redacting_rules(exchange);
+    if (!redacts_messages(&rules)) {
+        keep_message(exchange, side, part);
+        return;
+    }
+    if (journal->messages[side] == NULL)
+        journal->messages[side] = redacting_messages_create(&rules);
+    redacting_messages_add(journal->messages[side], exchange->row, side, part, keep_message,
+                           exchange);
 }
 
 // On the writer thread: the record goes home to its worker.

@@ -5,6 +5,7 @@
 
 #include "hark/clock.h"
 #include "hark/mem.h"
+#include "hark/redact_messages.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -34,15 +35,20 @@ struct socket_player {
     struct websocket_reader reader; // of what the client sends
     struct cursor sending;
     struct cursor expecting;
-    int64_t matched; // messages of the client that came
-    int64_t passed;  // those of them that `sending` has gone by
-    bool has_closed; // the recorded close of the server was sent
-    bool is_over;    // both sides have said that it ends, or the client has to leave
+    struct redaction rules;         // of no key: what is redacted is equal
+    struct redact_messages heard;   // from the client
+    struct redact_messages awaited; // from the recording
+    int64_t matched;                // messages of the client that came
+    int64_t passed;                 // those of them that `sending` has gone by
+    bool has_closed;                // the recorded close of the server was sent
+    bool is_over;                   // both sides have said that it ends, or the client has to leave
 };
 
 static void destroy(struct socket_player *player)
 {
     websocket_reader_fini(&player->reader);
+    redact_messages_fini(&player->heard);
+    redact_messages_fini(&player->awaited);
     buffer_fini(&player->sending.data);
     buffer_fini(&player->expecting.data);
     free(player);
@@ -196,6 +202,38 @@ static void refuse(struct socket_player *player, const struct websocket_part *pa
     player->is_over = true;
 }
 
+static bool is_same_part(const struct cursor *cursor, const struct websocket_part *part)
+{
+    const struct message_view *message = &cursor->message;
+    return message->opcode == part->opcode && message->is_compressed == part->is_compressed &&
+           cursor->data.length == part->length &&
+           (part->length == 0 || memcmp(cursor->data.data, part->data, part->length) == 0);
+}
+
+// What was redacted was recorded decompressed, too.
+static bool is_same_but_for_marks(struct socket_player *player, const struct websocket_part *part)
+{
+    const struct cursor *cursor = &player->expecting;
+    const struct websocket_part recorded = {.opcode = cursor->message.opcode,
+                                            .is_compressed = cursor->message.is_compressed,
+                                            .is_last = !is_continued(player, cursor),
+                                            .data =
+                                                cursor->data.length > 0 ? cursor->data.data : "",
+                                            .length = cursor->data.length};
+    struct buffer here = {0};
+    struct buffer there = {0};
+    struct err ignored = {0};
+    buffer_append_text(&here, "");
+    buffer_append_text(&there, "");
+    bool is_same = recorded.opcode == part->opcode &&
+                   redact_messages_take(&player->heard, part, &here, &ignored) == 0 &&
+                   redact_messages_take(&player->awaited, &recorded, &there, &ignored) == 0 &&
+                   here.length == there.length && memcmp(here.data, there.data, here.length) == 0;
+    buffer_fini(&there);
+    buffer_fini(&here);
+    return is_same;
+}
+
 static void match(struct socket_player *player, const struct websocket_part *part)
 {
     struct cursor *cursor = &player->expecting;
@@ -205,11 +243,8 @@ static void match(struct socket_player *player, const struct websocket_part *par
         refuse(player, part, "nothing more of it is recorded");
         return;
     }
-    const struct message_view *message = &cursor->message;
-    bool is_same = message->opcode == part->opcode &&
-                   message->is_compressed == part->is_compressed &&
-                   cursor->data.length == part->length &&
-                   (part->length == 0 || memcmp(cursor->data.data, part->data, part->length) == 0);
+    bool is_same = redacts_messages(&player->rules) ? is_same_but_for_marks(player, part)
+                                                    : is_same_part(cursor, part);
     if (!is_same) {
         refuse(player, part, "it is not the recorded one");
         return;
@@ -308,6 +343,9 @@ void playback_websocket_start(struct exchange *exchange, struct playback *playba
     player->playback = playback;
     player->id = id;
     player->state = state;
+    player->rules = redaction_of(playback->config, NULL);
+    redact_messages_init(&player->heard, &player->rules);
+    redact_messages_init(&player->awaited, &player->rules);
     player->sending.message.seq = -1;
     player->expecting.message.seq = -1;
     websocket_reader_init(&player->reader, on_part, player);

@@ -8,6 +8,7 @@
 #include "hark/chunk.h"
 #include "hark/redact.h"
 #include "hark/redact_body.h"
+#include "hark/redact_messages.h"
 #include "hark/row.h"
 #include "hark/store_writer.h"
 
@@ -49,5 +50,20 @@ struct redaction redacting_rules(const struct exchange *exchange);
 bool redacting_is_off(const struct exchange *exchange);
 // The URL of an exchange as it may be told.
 void redacting_append_url(const struct exchange *exchange, struct buffer *out);
+
+// --- WebSocket messages of one direction --------------------------------------------------------
+
+struct redacting_messages;
+
+struct redacting_messages *redacting_messages_create(const struct redaction *rules);
+void redacting_messages_destroy(struct redacting_messages *messages); // takes NULL
+
+typedef void (*redacting_part_fn)(void *ctx, enum body_side side,
+                                  const struct websocket_part *part);
+// Takes a part of a message and gives out parts with marks in them, decompressed; all but the last
+// of a message are WEBSOCKET_PART_MAX_BYTES long.
+void redacting_messages_add(struct redacting_messages *messages, struct exchange_row *row,
+                            enum body_side side, const struct websocket_part *part,
+                            redacting_part_fn give, void *ctx);
 
 #endif

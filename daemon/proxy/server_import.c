@@ -95,6 +95,50 @@ static void add_body(struct record *record, const struct redaction *rules,
     redacting_body_fini(&body);
 }
 
+static void add_part(void *ctx, enum body_side side, const struct websocket_part *part)
+{
+    struct filling *filling = ctx;
+    struct chunk *chunk = chunk_create(part->length, part->at_us);
+    chunk_append(chunk, part->data, part->length);
+    chunk_seal(chunk);
+    record_add_message(filling->record, &(struct store_message){.chunk = chunk,
+                                                                .side = side,
+                                                                .seq = filling->next_seq++,
+                                                                .opcode = part->opcode});
+    chunk_unref(chunk);
+}
+
+// A part is the last if the next one of its side begins another message.
+static bool is_last(const struct whole_exchange *exchange, size_t at)
+{
+    for (size_t i = at + 1; i < exchange->message_count; i++)
+        if (exchange->messages[i].side == exchange->messages[at].side &&
+            exchange->messages[i].opcode < WEBSOCKET_CLOSE)
+            return exchange->messages[i].opcode != WEBSOCKET_CONTINUATION;
+    return true;
+}
+
+static void add_redacted_messages(struct record *record, const struct redaction *rules,
+                                  struct whole_exchange *exchange)
+{
+    struct filling filling = {.record = record};
+    struct redacting_messages *sides[] = {redacting_messages_create(rules),
+                                          redacting_messages_create(rules)};
+    for (size_t i = 0; i < exchange->message_count; i++) {
+        const struct store_message *message = &exchange->messages[i];
+        const struct websocket_part part = {.opcode = message->opcode,
+                                            .is_compressed = message->is_compressed,
+                                            .is_last = is_last(exchange, i),
+                                            .at_us = message->chunk->at_us,
+                                            .data = message->chunk->data,
+                                            .length = message->chunk->length};
+        redacting_messages_add(sides[message->side], record->row, message->side, &part, add_part,
+                               &filling);
+    }
+    redacting_messages_destroy(sides[BODY_REQUEST]);
+    redacting_messages_destroy(sides[BODY_RESPONSE]);
+}
+
 static void add_bodies(struct record *record, struct server *server,
                        struct whole_exchange *exchange)
 {
@@ -102,6 +146,11 @@ static void add_bodies(struct record *record, struct server *server,
     const struct redaction rules = redaction_of(config, server->redact_key);
     add_body(record, &rules, exchange, BODY_REQUEST);
     add_body(record, &rules, exchange, BODY_RESPONSE);
+    if (redacts_messages(&rules))
+        add_redacted_messages(record, &rules, exchange);
+    else
+        for (size_t i = 0; i < exchange->message_count; i++)
+            record_add_message(record, &exchange->messages[i]);
     if (!redaction_is_off(&rules))
         redact_row(&rules, record->row);
     config_release(config);
@@ -117,8 +166,6 @@ static struct record *record_of(struct server_import *import, struct whole_excha
     record->row->session_id = import->session_id;
     record->row->source = ROW_SOURCE_IMPORT;
     add_bodies(record, import->server, exchange);
-    for (size_t i = 0; i < exchange->message_count; i++)
-        record_add_message(record, &exchange->messages[i]);
     for (size_t i = 0; i < 2; i++)
         if (exchange->has_note[i])
             record->notes[record->note_count++] = exchange->notes[i];

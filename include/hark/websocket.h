@@ -33,6 +33,7 @@ enum websocket_opcode { // RFC 6455 section 11.8
 struct websocket_part {
     int opcode;
     bool is_compressed; // RSV1 of its first frame (RFC 7692 section 6)
+    bool is_last;       // the message ends with it
     int64_t at_us;      // when its first byte was fed
     const void *data;
     size_t length;

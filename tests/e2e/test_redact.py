@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Redaction: what the configuration names passes through and never reaches the disk."""
 
+import asyncio
 import gzip
 import json
 import re
+import socket
 import stat
 import subprocess
 import sys
@@ -13,6 +15,9 @@ import pytest
 from harness import SCALE, wait_until
 from harness.daemon import fields_of, run_hark
 from harness.origin import OK
+
+websockets = pytest.importorskip("websockets")
+from harness.echo import Echo  # noqa: E402
 
 MARK = re.compile(r"^redacted:[0-9a-f]{16}$")
 HEADERS = "redact_headers=Authorization Cookie Set-Cookie X-*-Token Proxy-Authorization"
@@ -390,6 +395,84 @@ class TestBodies:
         row = hark.wait_rows("source = 'replay' AND state = 'done'")[0]
         assert '"password": "redacted:' in body_of(hark, row, "response").decode()
         assert_nowhere(hark, "secret-")
+
+
+class TestMessages:
+    @pytest.mark.parametrize("compression", [None, "deflate"])
+    def test_messages_of_a_websocket(self, redacting, client, compression, tmp_path):
+        echo = Echo()
+        hark = redacting(*BODIES)
+        # More than a part, with the secret over the seam between two of them.
+        long = json.dumps({"x": "y" * ((256 << 10) - 30), "password": "secret-" + "z" * 99, "n": 1})
+        sent = [json.dumps({"n": 1, "password": "secret-a"}), "no json: secret", b"\x00\xff", long, '{"n": 2}']
+
+        async def conversation():
+            sock = socket.create_connection(("127.0.0.1", hark.proxy_port))
+            sock.sendall(f"CONNECT localhost:{echo.port} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            while not sock.recv(4096).endswith(b"\r\n\r\n"):
+                pass
+            async with websockets.connect(
+                f"ws://localhost:{echo.port}/", sock=sock, max_size=None, compression=compression
+            ) as connection:
+                for message in sent:
+                    await connection.send(message)
+                    assert await asyncio.wait_for(connection.recv(), 20 * SCALE) == message
+
+        try:
+            asyncio.run(conversation())
+        finally:
+            echo.close()
+        row = hark.wait_rows("kind = 'websocket'")[0]
+        assert_nowhere(hark, "secret-")
+        self.check(hark, row["id"])
+        exported = tmp_path / "exported.jsonl"
+        hark.cli("export", "--format", "jsonl", "--include-secrets", "-o", exported)
+        assert hark.cli("import", exported).returncode == 0
+        self.check(hark, hark.wait_rows("source = 'import' AND kind = 'websocket'")[0]["id"])
+
+    @pytest.mark.parametrize("compression", [None, "deflate"])
+    def test_messages_are_played_back_whatever_was_redacted(self, redacting, daemon, compression):
+        echo = Echo()
+        recorder = redacting(*BODIES)
+        answers = [say(recorder, echo.port, f"secret-{n}", compression) for n in (1, 1)]
+        echo.close()
+        recorder.wait_rows("kind = 'websocket'", count=2)
+        recorder.stop()
+        assert answers[0] == '{"n": 1, "password": "secret-1"}'
+        player = daemon("--db", recorder.db, "--mode", "playback", settings=BODIES)
+        played = say(player, echo.port, "secret-2", compression)
+        assert MARK.match(json.loads(played)["password"])
+
+    def check(self, hark, number):
+        for direction in ("send", "receive"):
+            rows = hark.sql(
+                "SELECT opcode, is_compressed, CAST(data AS BLOB) AS data FROM message WHERE exchange_id = ?"
+                " AND direction = ? AND opcode < 8 ORDER BY seq", number, direction,
+            )
+            assert not any(row["is_compressed"] for row in rows)
+            assert [row["opcode"] for row in rows] == [1, 1, 2, 1, 0, 1]
+            assert MARK.match(json.loads(rows[0]["data"])["password"])
+            assert (rows[1]["data"], rows[2]["data"]) == (b"no json: secret", b"\x00\xff")
+            assert len(rows[3]["data"]) == 256 << 10
+            long = json.loads(rows[3]["data"] + rows[4]["data"])
+            assert long["n"] == 1 and MARK.match(long["password"])
+
+
+def say(hark, port, secret, compression):
+    """What an echo answers to a message with that secret."""
+
+    async def conversation():
+        sock = socket.create_connection(("127.0.0.1", hark.proxy_port))
+        sock.sendall(f"CONNECT localhost:{port} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        while not sock.recv(4096).endswith(b"\r\n\r\n"):
+            pass
+        async with websockets.connect(
+            f"ws://localhost:{port}/", sock=sock, compression=compression
+        ) as connection:
+            await connection.send(json.dumps({"n": 1, "password": secret}))
+            return await asyncio.wait_for(connection.recv(), 20 * SCALE)
+
+    return asyncio.run(conversation())
 
 
 PROGRAM = """
