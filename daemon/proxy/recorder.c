@@ -29,6 +29,7 @@
 #define RETRY_US           ((int64_t)250000)
 #define BUSY_PAUSE_US      ((int64_t)5000)
 #define STOP_PATIENCE_US   ((int64_t)10000000)
+#define STALL_SAY_AGAIN_US ((int64_t)60000000)
 
 struct recorder {
     struct recorder_options options;
@@ -46,6 +47,7 @@ struct recorder {
     atomic_size_t pending_bytes; // queued or being written
     atomic_bool is_full;         // above the limit, until well below it again
     atomic_bool is_failing;
+    atomic_int_fast64_t stall_said_us; // monotonic; 0: never
     atomic_int_fast64_t stalls, commits, commit_last_us, wal_bytes;
     atomic_int_fast64_t lost_exchanges, lost_bytes;
     atomic_int_fast64_t last_round_us; // see recorder_last_round_us()
@@ -94,6 +96,20 @@ static bool is_batch_due(const struct recorder *recorder)
     return recorder->queue.count >= BATCH_RECORDS || recorder->queue.bytes >= BATCH_BYTES;
 }
 
+// Under load the queue may fill many times a second: a line now and then is enough.
+static void note_stall(struct recorder *recorder)
+{
+    int64_t now_us = clock_monotonic_us();
+    long long stalls = (long long)atomic_fetch_add(&recorder->stalls, 1) + 1;
+    int_fast64_t said_us = atomic_load(&recorder->stall_said_us);
+    bool is_due = said_us == 0 || now_us - said_us >= STALL_SAY_AGAIN_US;
+    if (is_due && atomic_compare_exchange_strong(&recorder->stall_said_us, &said_us, now_us))
+        log_warn(recorder->options.log, "recorder",
+                 "the disk is slower than the traffic: the queue is full (queue_bytes), and the "
+                 "traffic waits; %lld times since the start",
+                 stalls);
+}
+
 void recorder_push(struct recorder *recorder, struct record *record)
 {
     if (recorder->options.writer == NULL) {
@@ -103,7 +119,7 @@ void recorder_push(struct recorder *recorder, struct record *record)
     record->bytes = record_accounted_bytes(record);
     size_t pending = atomic_fetch_add(&recorder->pending_bytes, record->bytes) + record->bytes;
     if (pending > recorder->queue_limit_bytes && !atomic_exchange(&recorder->is_full, true))
-        atomic_fetch_add(&recorder->stalls, 1);
+        note_stall(recorder);
     pthread_mutex_lock(&recorder->mutex);
     bool was_due = is_batch_due(recorder);
     bool was_empty = recorder->queue.first == NULL;

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Who may connect: `allow`, connections in all and of one client."""
 
+import os
 import select
+import shutil
 import signal
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -93,6 +99,25 @@ class TestAllow:
         assert sum("not in allow" in line for line in hark.lines) == 1
         metrics = peer_curl(hark, "127.0.0.1", f"http://127.0.0.1:{hark.page_port}/metrics").stdout
         assert 'hark_refused_connections_total{reason="allow"} 5\n' in metrics
+
+    @pytest.mark.parametrize("own", [NEIGHBOUR, NEIGHBOUR6, "127.0.0.1", "[::1]", "0.0.0.0"])
+    def test_those_let_in_do_not_get_around_through_the_proxy(self, open_daemon, own):
+        hark = open_daemon("198.51.100.0/24")
+        own = f"[{own}]" if own == NEIGHBOUR6 else own
+        for port, expected in ((hark.page_port, "403"), (hark.proxy_port, "508")):
+            done = peer_curl(hark, NEIGHBOUR, "-o", "/dev/null", "-w", "%{http_code}",
+                             "-x", url_of(NEIGHBOUR, hark.proxy_port), f"http://{own}:{port}/livez")
+            assert done.stdout == expected
+
+    @pytest.mark.parametrize("host,status", [("evil.example", 403), ("localhost.evil.example", 403),
+                                             (NEIGHBOUR, 200), ("127.0.0.1", 200)])
+    def test_page_answers_under_addresses_only(self, open_daemon, host, status):
+        """A name may be pointed anywhere by its owner."""
+        hark = open_daemon("198.51.100.0/24")
+        done = peer_curl(hark, NEIGHBOUR, "-o", "/dev/null", "-w", "%{http_code}",
+                         "-H", f"Host: {host}:{hark.page_port}",
+                         url_of(NEIGHBOUR, hark.page_port) + "/livez")
+        assert done.stdout == str(status)
 
     def test_no_password_is_warned_of(self, open_daemon):
         open_daemon("198.51.100.0/24").wait_log("can use the proxy at .* without a password")
@@ -214,3 +239,54 @@ def test_burst_beyond_max_connections_waits_for_its_turn(daemon, origin):
         statuses.append(peer.response().status)
         peer.close()
     assert statuses == [200] * 24
+
+
+# --- other users of the machine ------------------------------------------------------------------
+
+TRY_ALL = """
+import os, socket, sys
+folder, page = sys.argv[1], int(sys.argv[2])
+got = []
+for name in os.listdir(folder) if os.access(folder, os.R_OK | os.X_OK) else sys.argv[3:]:
+    path = os.path.join(folder, name)
+    try:
+        open(path, "rb").read(1)
+        got.append(name)
+    except OSError:
+        pass
+    try:
+        socket.socket(socket.AF_UNIX).connect(path)
+        got.append(name)
+    except OSError:
+        pass
+asked = socket.create_connection(("127.0.0.1", page))
+asked.sendall(b"GET /api/v1/exchanges HTTP/1.1\\r\\nHost: 127.0.0.1:%d\\r\\n\\r\\n" % page)
+print(" ".join(sorted(got)), asked.recv(100).split()[1].decode(), sep="|")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="takes root and setpriv")
+@pytest.mark.parametrize("mode,readable", [
+    pytest.param(None, set(), id="folder as made"),
+    pytest.param(0o755, {"ca.pem", "bundle.pem"}, id="folder opened by somebody"),
+])
+def test_another_user_does_not_get_at_the_recording(daemon, origin, mode, readable):
+    with tempfile.TemporaryDirectory(prefix="hark-open-") as folder:
+        os.chmod(folder, 0o755)
+        data = Path(folder) / "data"
+        hark = daemon(data_dir=data, ui="127.0.0.1:0")
+        with RawClient(hark.proxy_port) as peer:
+            assert peer.ask(fill(GET, origin())).status == 200
+            hark.row_of(peer)
+        if mode:
+            data.chmod(mode)
+        names = [file.name for file in data.iterdir() if not file.is_dir()]
+        assert {"hark.db", "hark.db-wal", "token", "ca-key.pem", "control.sock"} <= set(names)
+        done = subprocess.run(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-c",
+             TRY_ALL, str(data), str(hark.page_port), *names],
+            capture_output=True, text=True, timeout=30, check=True)
+        got, status = done.stdout.strip().split("|")
+        assert set(got.split()) <= readable, got
+        assert status == "401"
+        hark.stop()
