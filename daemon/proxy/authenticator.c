@@ -81,17 +81,17 @@ struct authenticator {
 // --- what is known -----------------------------------------------------------------------------
 
 // With the hash in it, so that a changed password is not taken for the old one.
-static void make_digest(const struct authenticator *authenticator, const char *hash,
+static bool make_digest(const struct authenticator *authenticator, const char *hash,
                         const struct login *login, uint8_t digest[static DIGEST_BYTES])
 {
     gnutls_hmac_hd_t hmac;
-    memset(digest, 0, DIGEST_BYTES);
     if (gnutls_hmac_init(&hmac, GNUTLS_MAC_SHA256, authenticator->key, KEY_BYTES) < 0)
-        return;
+        return false;
     gnutls_hmac(hmac, hash, strlen(hash) + 1);
     gnutls_hmac(hmac, login->user, strlen(login->user) + 1);
     gnutls_hmac(hmac, login->password, strlen(login->password));
     gnutls_hmac_deinit(hmac, digest);
+    return true;
 }
 
 static uint8_t (*known_set(struct authenticator *authenticator,
@@ -406,7 +406,8 @@ static enum login_verdict ask(struct authenticator *authenticator, struct worker
                               const struct login *login, struct login_wait *wait)
 {
     uint8_t digest[DIGEST_BYTES];
-    make_digest(authenticator, hash, login, digest);
+    if (authenticator->is_stopping || !make_digest(authenticator, hash, login, digest))
+        return LOGIN_BUSY;
     if (is_user && is_known(authenticator, digest))
         return LOGIN_RIGHT;
     struct check *check = find_check(authenticator, digest);

@@ -82,6 +82,7 @@ enum login_verdict login_check(struct worker *worker, const struct address *clie
 static void refuse(struct exchange *exchange, enum login_verdict verdict)
 {
     struct login_refusal refusal = login_explain(verdict, exchange->login.given != NULL);
+    exchange->login.is_refused = true;
     exchange->login.is_challenged = refusal.status == 407;
     local_answer_error(exchange, refusal.status, "proxy-auth", refusal.reason);
 }

@@ -30,6 +30,7 @@ struct login_refusal login_explain(enum login_verdict verdict, bool has_given);
 struct exchange_login {
     bool is_exempt;
     bool is_done;       // the request may go on
+    bool is_refused;    // whatever the answer
     bool is_challenged; // the answer is hark's own 407
     const char *given;  // Proxy-Authorization, in the row's arena; NULL: there was none
     struct login_wait wait;

@@ -29,6 +29,7 @@
 #define RETRY_US           ((int64_t)250000)
 #define BUSY_PAUSE_US      ((int64_t)5000)
 #define STOP_PATIENCE_US   ((int64_t)10000000)
+#define RETENTION_TURN_US  ((int64_t)200000)
 #define STALL_SAY_AGAIN_US ((int64_t)60000000)
 
 struct recorder {
@@ -451,12 +452,16 @@ static void work_on_jobs(struct recorder *recorder)
     checkpoint_if_due(recorder);
 }
 
+// A limit that was lowered may leave a surplus that takes hours to delete: records come in between.
 static void work_on_retention(struct recorder *recorder)
 {
+    int64_t until_us = clock_monotonic_us() + RETENTION_TURN_US;
     while (retention_is_due(&recorder->retention)) {
+        note_round(recorder);
         retention_work(&recorder->retention);
         checkpoint_if_due(recorder);
-        if (is_stopping(recorder) || !retention_is_urgent(&recorder->retention))
+        if (is_stopping(recorder) || !retention_is_urgent(&recorder->retention) ||
+            clock_monotonic_us() >= until_us)
             return;
     }
 }

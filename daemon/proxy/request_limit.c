@@ -12,7 +12,7 @@
 bool request_limit_allows(struct exchange *exchange, int64_t length)
 {
     int64_t limit = exchange->config->max_body_bytes;
-    if (exchange->login.is_challenged) {
+    if (exchange->login.is_refused) {
         exchange->row->body_truncated = true;
         return false;
     }

@@ -7,36 +7,37 @@
 #include <netinet/in.h>
 #include <string.h>
 
-static bool is_unspecified(const struct address *address)
+// As IPv6, since a mapped address leads to the same place as the one it maps.
+static bool is_unspecified(const uint8_t bytes[static 16])
 {
-    if (address->storage.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address->storage;
-        return IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
-    }
-    return ((const struct sockaddr_in *)&address->storage)->sin_addr.s_addr == INADDR_ANY;
+    static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(bytes, &in6addr_any, 16) == 0 || memcmp(bytes, mapped, 16) == 0;
 }
 
-static bool is_same_host(const struct address *a, const struct sockaddr *b)
+static bool is_same_host(const uint8_t bytes[static 16], const struct sockaddr *other)
 {
-    if (a->storage.ss_family != b->sa_family)
-        return false;
-    if (b->sa_family == AF_INET)
-        return ((const struct sockaddr_in *)&a->storage)->sin_addr.s_addr ==
-               ((const struct sockaddr_in *)b)->sin_addr.s_addr;
-    return memcmp(&((const struct sockaddr_in6 *)&a->storage)->sin6_addr,
-                  &((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr)) == 0;
+    struct address address = {0};
+    uint8_t other_bytes[16];
+    size_t size = other->sa_family == AF_INET    ? sizeof(struct sockaddr_in)
+                  : other->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                 : 0;
+    memcpy(&address.storage, other, size);
+    return address_to_bytes(&address, other_bytes) && memcmp(bytes, other_bytes, 16) == 0;
 }
 
 static bool is_this_machine(const struct address *address)
 {
-    if (address_is_loopback(address) || is_unspecified(address))
+    uint8_t bytes[16];
+    if (!address_to_bytes(address, bytes))
+        return false;
+    if (address_is_loopback(address) || is_unspecified(bytes))
         return true;
     struct ifaddrs *interfaces = NULL;
     if (getifaddrs(&interfaces) != 0)
         return false;
     bool is_own = false;
     for (struct ifaddrs *at = interfaces; at != NULL && !is_own; at = at->ifa_next)
-        is_own = at->ifa_addr != NULL && is_same_host(address, at->ifa_addr);
+        is_own = at->ifa_addr != NULL && is_same_host(bytes, at->ifa_addr);
     freeifaddrs(interfaces);
     return is_own;
 }

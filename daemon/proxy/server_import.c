@@ -193,6 +193,10 @@ static int await_room(struct server_import *import, int64_t bytes, struct err *e
 int server_import_add(struct server_import *import, struct whole_exchange *exchange,
                       struct err *err)
 {
+    if (import->server->writer == NULL) {
+        whole_exchange_destroy(exchange);
+        return err_set(err, "the recording is only read: the mode is playback");
+    }
     struct record *record = record_of(import, exchange);
     whole_exchange_destroy(exchange);
     pthread_mutex_lock(&import->mutex);

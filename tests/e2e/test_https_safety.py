@@ -14,7 +14,7 @@ from harness.tls import HOST, client_context, hello_bytes, open_tunnel, start_tl
 
 GET = b"GET /x HTTP/1.1\r\nHost: api.example.com\r\n\r\n"
 OWN_NAMES = ["127.0.0.1", "127.1", "127.0.0.2", "0.0.0.0", "0", "2130706433", "0x7f.1", "localhost",
-             "[::1]", "[::]", "[::ffff:127.0.0.1]", "LOCALHOST"]
+             "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:0.0.0.0]", "LOCALHOST"]
 
 
 class TestOwnAddresses:

@@ -383,7 +383,9 @@ def test_recorded_pace_gives_each_event_its_time(daemon, origin, client, play):
     arrivals(recorder, client, server.url + "/events")
     server.stop()
     recorded = recorder.wait_row("1")
-    offsets = [row["at_us"] / 1e6 for row in recorder.segments(recorded["id"], "response")]
+    # A machine that is busy may have two events come at once.
+    offsets = [row["at_us"] / 1e6 for row in recorder.segments(recorded["id"], "response")
+               for _ in range(bytes(row["data"], "utf-8").count(b"data:"))]
     assert len(offsets) == 4
     player = play(recorder, "playback_pace=recorded")
     times = arrivals(player, client, server.url + "/events")
