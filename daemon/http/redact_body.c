@@ -157,20 +157,41 @@ bool redact_body_is_decoded(const struct redact_body *body)
 
 // --- decoded bytes -----------------------------------------------------------------------------
 
-// A form that begins like JSON is taken for it.
+static bool is_space(char c)
+{
+    return c != '\0' && strchr(" \t\r\n\xef\xbb\xbf", c) != NULL;
+}
+
+static bool begins_json(char c)
+{
+    return c == '{' || c == '[';
+}
+
+// A form that begins like JSON is taken for it. The space before tells nothing yet.
+static size_t decide_form(struct redact_body *body, const char *data, size_t length)
+{
+    size_t space = 0;
+    while (space < length && is_space(data[space]))
+        space++;
+    body->json.offset += space;
+    if (space == length)
+        return space;
+    body->json.is_undecided = false;
+    body->json.is_declared = begins_json(data[space]);
+    body->form = body->json.is_declared ? FORM_JSON : FORM_PAIRS;
+    return space;
+}
+
 static int write_pairs(struct redact_body *body, const char *data, size_t length,
                        struct buffer *out, struct err *err)
 {
-    bool was_undecided = body->json.is_undecided;
-    if (was_undecided && length > 0 && body->rules.json->count > 0 && data[0] == '{')
-        body->form = FORM_JSON;
-    if (length > 0)
-        body->json.is_undecided = false;
-    if (body->form == FORM_JSON) {
-        body->json.is_declared = true;
-        return redact_json_write(&body->json, data, length, out, err);
-    }
-    redact_pairs_write(&body->pairs, data, length, out);
+    size_t space = 0;
+    if (body->json.is_undecided && body->rules.json->count > 0)
+        space = decide_form(body, data, length);
+    buffer_append(out, data, space);
+    if (body->form == FORM_JSON)
+        return redact_json_write(&body->json, data + space, length - space, out, err);
+    redact_pairs_write(&body->pairs, data + space, length - space, out);
     return 0;
 }
 
@@ -229,11 +250,9 @@ static int look(void *ctx, const void *data, size_t length)
 {
     const char *text = data;
     (void)ctx;
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] != '\0' && strchr(" \t\r\n\xef\xbb\xbf", text[i]) != NULL)
-            continue;
-        return text[i] == '{' || text[i] == '[' ? 1 : 2;
-    }
+    for (size_t i = 0; i < length; i++)
+        if (!is_space(text[i]))
+            return begins_json(text[i]) ? 1 : 2;
     return 0;
 }
 

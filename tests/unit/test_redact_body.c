@@ -175,6 +175,19 @@ static void test_forms(void **state)
     assert_body(type, "card=1;2", "card=redacted");
 }
 
+static void test_forms_that_are_json(void **state)
+{
+    (void)state;
+    static const char type[] = "application/x-www-form-urlencoded";
+    assert_body(type, "[{\"password\":\"x\"}]", "[{\"password\":\"redacted\"}]");
+    assert_body(type, " \r\n\t{\"password\":\"x\"}", " \r\n\t{\"password\":\"redacted\"}");
+    assert_body(type, "\xef\xbb\xbf{\"password\":\"x\"}",
+                "\xef\xbb\xbf{\"password\":\"redacted\"}");
+    assert_body(type, " a=1&password=[x", " a=1&password=redacted");
+    assert_body(type, "\r\n", "\r\n");
+    assert_cut(type, " [0]=1&password=x", " [0]");
+}
+
 #define PART(head, content) "--b\r\n" head "\r\n\r\n" content "\r\n"
 #define NAMED(name)         "Content-Disposition: form-data; name=\"" name "\""
 
@@ -291,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_nesting_is_bounded),
         cmocka_unit_test(test_text_that_looks_like_json),
         cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_forms_that_are_json),
         cmocka_unit_test(test_multipart),
         cmocka_unit_test(test_event_streams),
         cmocka_unit_test(test_content_codings_are_undone_where_it_must_be),
