@@ -100,16 +100,18 @@ static void init_form(struct redact_body *body, const struct fields *headers)
     }
 }
 
-// Text in a coding that nobody knows is left alone, as other bodies are that are not understood.
-static bool open_decoder(struct redact_body *body, const char *coding)
+// Text in a coding that nobody knows is searched as it is: who sends "Content-Encoding: utf-8"
+// sends plain text.
+static void open_decoder(struct redact_body *body, const char *coding)
 {
     struct err err = {0};
-    body->coding = coding == NULL ? NULL : mem_strdup(coding);
-    body->decoder = coding == NULL ? NULL : decoder_create(coding, &err);
-    if (coding == NULL || body->decoder != NULL)
-        return true;
-    give_up(body, &err);
-    return body->form != FORM_TEXT;
+    if (coding == NULL)
+        return;
+    body->coding = mem_strdup(coding);
+    body->decoder = decoder_create(coding, &err);
+    if (body->decoder == NULL && body->form != FORM_TEXT)
+        give_up(body, &err);
+    body->is_undecided = body->decoder != NULL && body->form == FORM_TEXT;
 }
 
 struct redact_body *redact_body_create(const struct redaction *rules, const struct fields *headers,
@@ -125,13 +127,8 @@ struct redact_body *redact_body_create(const struct redaction *rules, const stru
         body->rules = *rules;
         body->form = form;
         init_form(body, headers);
-        if (!open_decoder(body, coding)) {
-            redact_body_destroy(body);
-            body = NULL;
-        }
+        open_decoder(body, coding);
     }
-    if (body != NULL)
-        body->is_undecided = form == FORM_TEXT && body->decoder != NULL;
     arena_fini(&arena);
     return body;
 }
@@ -273,15 +270,16 @@ static enum text_kind kind_of_held(struct redact_body *body)
     return rc == 1 ? TEXT_JSON : TEXT_OTHER;
 }
 
-// What is no JSON is given out as it came, and still encoded.
-static void leave_alone(struct redact_body *body, struct buffer *out)
+// What does not decode to JSON is given out as it came. It is searched all the same: perhaps the
+// coding was never applied.
+static int give_out_encoded(struct redact_body *body, struct buffer *out, struct err *err)
 {
     body->is_undecided = false;
-    body->form = FORM_NONE;
     decoder_destroy(body->decoder);
     body->decoder = NULL;
-    buffer_append(out, body->held.data, body->held.length);
+    int rc = write_decoded(body, body->held.data, body->held.length, out, err);
     buffer_fini(&body->held);
+    return rc;
 }
 
 static int write_undecided(struct redact_body *body, const void *data, size_t length,
@@ -292,8 +290,7 @@ static int write_undecided(struct redact_body *body, const void *data, size_t le
     case TEXT_UNKNOWN:
         return 0;
     case TEXT_OTHER:
-        leave_alone(body, out);
-        return 0;
+        return give_out_encoded(body, out, err);
     case TEXT_JSON:
         break;
     }
@@ -321,8 +318,8 @@ int redact_body_write(struct redact_body *body, const void *data, size_t length,
 
 int redact_body_finish(struct redact_body *body, struct buffer *out, struct err *err)
 {
-    if (body->is_undecided && body->held.length > 0)
-        leave_alone(body, out);
+    if (body->is_undecided && body->held.length > 0 && give_out_encoded(body, out, err) != 0)
+        return -1;
     switch (body->form) {
     case FORM_JSON:
     case FORM_TEXT:

@@ -267,7 +267,33 @@ static void test_content_codings_are_undone_where_it_must_be(void **state)
     assert_int_equal(out.length, 0);
     redact_body_destroy(body);
     buffer_fini(&out);
-    assert_null(create("text/plain", "unknown"));
+}
+
+// Of a body that says it has that coding, and has not.
+static void assert_falsely_coded(const char *coding, const char *text, const char *expected)
+{
+    for (size_t step = 1; step <= strlen(text) + 1; step++) {
+        struct buffer out = {0};
+        struct redact_body *body = create("text/plain", coding);
+        assert_non_null(body);
+        assert_int_equal(run(body, text, strlen(text), step, &out), 0);
+        assert_string_equal(out.data, expected);
+        assert_false(redact_body_is_decoded(body));
+        redact_body_destroy(body);
+        buffer_fini(&out);
+    }
+}
+
+static void test_text_without_the_coding_it_names_is_searched_as_it_is(void **state)
+{
+    (void)state;
+    static const char *codings[] = {"utf-8", "gzip", "deflate", "br", "zstd", "gzip, unknown"};
+    for (size_t i = 0; i < sizeof codings / sizeof codings[0]; i++) {
+        assert_falsely_coded(codings[i], "{\"password\":\"x\"}", "{\"password\":\"redacted\"}");
+        assert_falsely_coded(codings[i], " [{\"a\":1,\"password\":\"x\"}]",
+                             " [{\"a\":1,\"password\":\"redacted\"}]");
+        assert_falsely_coded(codings[i], "\x1f {\"password\":1}", "\x1f {\"password\":1}");
+    }
 }
 
 static void test_equal_values_have_one_mark_everywhere(void **state)
@@ -308,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_multipart),
         cmocka_unit_test(test_event_streams),
         cmocka_unit_test(test_content_codings_are_undone_where_it_must_be),
+        cmocka_unit_test(test_text_without_the_coding_it_names_is_searched_as_it_is),
         cmocka_unit_test(test_equal_values_have_one_mark_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
