@@ -70,7 +70,7 @@ static void append_without_userinfo(const struct redaction *rules, const char *t
     const char *slashes;
     while ((slashes = strstr(text, "//")) != NULL) {
         const char *authority = slashes + strlen("//");
-        const char *at = memrchr(authority, '@', strcspn(authority, "/?# \t\"'<>"));
+        const char *at = memrchr(authority, '@', strcspn(authority, "/?# \t\"<>"));
         buffer_append(out, text, (size_t)(authority - text));
         if (at != NULL)
             append_mark((void *)rules, authority, (size_t)(at - authority), out);

@@ -86,9 +86,10 @@ static void end_value(struct redact_pairs *pairs, struct buffer *out)
 
 // --- the text ----------------------------------------------------------------------------------
 
+// An apostrophe may stand in a URL as it is (RFC 3986 section 2.2).
 static bool ends_url(char c)
 {
-    return c == '\0' || strchr(" \t\r\n\"'<>", c) != NULL;
+    return c == '\0' || strchr(" \t\r\n\"<>", c) != NULL;
 }
 
 static bool ends_value(const struct redact_pairs *pairs, char c)

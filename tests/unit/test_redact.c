@@ -85,6 +85,15 @@ static void test_urls_in_fields_that_are_not_listed(void **state)
     assert_field("From", "me@a.example", "me@a.example");
 }
 
+static void test_an_apostrophe_ends_no_url(void **state)
+{
+    (void)state;
+    assert_field("Referer", "https://a.example/?q=it's&token=abc",
+                 "https://a.example/?q=it's&token=redacted");
+    assert_field("Location", "/cb?token=ab'cd", "/cb?token=redacted");
+    assert_field("Location", "https://me:pa'ss@a.example/", "https://redacted@a.example/");
+}
+
 static void mark_of(const char *text, struct buffer *out)
 {
     buffer_clear(out);
@@ -190,6 +199,7 @@ int main(void)
         cmocka_unit_test(test_listed_fields_keep_their_form),
         cmocka_unit_test(test_parameters_are_found_however_they_are_spelt),
         cmocka_unit_test(test_urls_in_fields_that_are_not_listed),
+        cmocka_unit_test(test_an_apostrophe_ends_no_url),
         cmocka_unit_test(test_equal_values_have_equal_marks),
         cmocka_unit_test(test_a_mark_stays_what_it_is),
         cmocka_unit_test(test_long_values_are_hashed_whole),
