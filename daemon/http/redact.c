@@ -49,11 +49,6 @@ static void append_pairs(const struct redaction *rules, const char *text, bool h
     redact_pairs_fini(&pairs);
 }
 
-void redact_query(const struct redaction *rules, const char *query, struct buffer *out)
-{
-    append_pairs(rules, query, false, out);
-}
-
 static void append_mark(void *ctx, const char *text, size_t length, struct buffer *out)
 {
     const struct redaction *rules = ctx;
@@ -63,14 +58,15 @@ static void append_mark(void *ctx, const char *text, size_t length, struct buffe
     redact_mark_end(&mark, out);
 }
 
-// "user:password@" behind "//" gives access as Authorization does.
+// "user:password@" behind "//" gives access as Authorization does. `ends` are the bytes that end an
+// authority.
 static void append_without_userinfo(const struct redaction *rules, const char *text,
-                                    struct buffer *out)
+                                    const char *ends, struct buffer *out)
 {
     const char *slashes;
     while ((slashes = strstr(text, "//")) != NULL) {
         const char *authority = slashes + strlen("//");
-        const char *at = memrchr(authority, '@', strcspn(authority, "/?# \t\"<>"));
+        const char *at = memrchr(authority, '@', strcspn(authority, ends));
         buffer_append(out, text, (size_t)(authority - text));
         if (at != NULL)
             append_mark((void *)rules, authority, (size_t)(at - authority), out);
@@ -79,19 +75,28 @@ static void append_without_userinfo(const struct redaction *rules, const char *t
     buffer_append_text(out, text);
 }
 
+// Parameters come first: what looks like the end of a userinfo may be in the value of one
+// ("?next=//host&token=a@b"), of which the rest would stay.
+static void append_redacted(const struct redaction *rules, const char *text, bool has_urls,
+                            struct buffer *out)
+{
+    struct buffer hidden = {0};
+    if (rules->query->count > 0 && strchr(text, '=') != NULL) {
+        append_pairs(rules, text, has_urls, &hidden);
+        text = hidden.data;
+    }
+    append_without_userinfo(rules, text, has_urls ? "/?# \t\"<>" : "/?#& \t\"<>", out);
+    buffer_fini(&hidden);
+}
+
+void redact_query(const struct redaction *rules, const char *query, struct buffer *out)
+{
+    append_redacted(rules, query, false, out);
+}
+
 void redact_reference(const struct redaction *rules, const char *text, struct buffer *out)
 {
-    struct buffer plain = {0};
-    bool has_userinfo = strchr(text, '@') != NULL && strstr(text, "//") != NULL;
-    if (has_userinfo) {
-        append_without_userinfo(rules, text, &plain);
-        text = plain.data;
-    }
-    if (rules->query->count > 0 && strchr(text, '=') != NULL)
-        append_pairs(rules, text, true, out);
-    else
-        buffer_append_text(out, text);
-    buffer_fini(&plain);
+    append_redacted(rules, text, true, out);
 }
 
 void redact_target(const struct redaction *rules, const char *target, struct buffer *out)
@@ -185,7 +190,7 @@ static void redact_interim(const struct redaction *rules, struct exchange_row *r
 static void redact_target_of(const struct redaction *rules, struct exchange_row *row)
 {
     struct buffer text = {0};
-    if (row->query != NULL && rules->query->count > 0) {
+    if (row->query != NULL && strpbrk(row->query, "=@") != NULL) {
         redact_query(rules, row->query, &text);
         row->query = arena_strndup(&row->arena, text.data, text.length);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Some servers take ";" for a separator, others for a part of the value. So a name may begin behind
-// one, but a value that is hidden does not end there.
+// one, but a value that is hidden does not end there. The same goes for "?" and "#", behind which
+// stand the parameters of a URL that is a value.
 #include "redact_pairs.h"
 
 #include "redact_names.h"
@@ -97,6 +98,17 @@ static bool ends_value(const struct redact_pairs *pairs, char c)
     return c == '&' || (pairs->has_urls && (c == '#' || ends_url(c)));
 }
 
+// Who puts a URL where a name is expected ("?/cb?token=…") means what stands behind its "?".
+static bool is_listed(const struct redact_pairs *pairs, const char *name, size_t length)
+{
+    size_t start = length;
+    while (start > 0 && name[start - 1] != '?' && name[start - 1] != '#')
+        start--;
+    return redact_names_have_parameter(pairs->names, name, length) ||
+           (start < length &&
+            redact_names_have_parameter(pairs->names, name + start, length - start));
+}
+
 // The name is complete: its value is hidden if it is listed.
 static void end_name(struct redact_pairs *pairs)
 {
@@ -104,10 +116,16 @@ static void end_name(struct redact_pairs *pairs)
     bool is_long = name->length > REDACT_NAME_MAX_BYTES;
     size_t length = is_long ? name->length : decode_name(name->data, name->length);
     pairs->is_in_name = false;
-    pairs->is_hiding =
-        name->length > 0 && redact_names_have_parameter(pairs->names, name->data, length);
+    pairs->is_hiding = name->length > 0 && is_listed(pairs, name->data, length);
     if (pairs->is_hiding)
         redact_mark_begin(&pairs->mark, pairs->key);
+}
+
+static bool begins_name(const struct redact_pairs *pairs, char c)
+{
+    if (c == '?' || c == '#')
+        return !pairs->is_in_name; // in a name, they may belong to it
+    return pairs->is_in_pairs && (c == '&' || c == ';');
 }
 
 static void take_plain(struct redact_pairs *pairs, char c)
@@ -115,8 +133,7 @@ static void take_plain(struct redact_pairs *pairs, char c)
     if (pairs->has_urls && ends_url(c)) {
         pairs->is_in_pairs = false;
         pairs->is_in_name = false;
-    } else if ((pairs->is_in_pairs && (c == '&' || c == ';')) ||
-               (pairs->has_urls && (c == '?' || c == '#'))) {
+    } else if (begins_name(pairs, c)) {
         pairs->is_in_pairs = true;
         pairs->is_in_name = true;
         buffer_clear(&pairs->name);

@@ -16,7 +16,7 @@
 struct redact_pairs {
     const struct config_list *names;
     const unsigned char *key;
-    bool has_urls; // pairs stand only behind "?" or "#", and end with the URL
+    bool has_urls; // it begins with no pair, and pairs end with the URL they are in
     bool is_in_pairs;
     bool is_in_name;
     bool is_hiding;     // in the value of a name that is listed

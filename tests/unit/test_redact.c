@@ -94,6 +94,45 @@ static void test_an_apostrophe_ends_no_url(void **state)
     assert_field("Location", "https://me:pa'ss@a.example/", "https://redacted@a.example/");
 }
 
+static void test_urls_in_the_query(void **state)
+{
+    (void)state;
+    assert_query("url=https://a.example/v1?token=abc&b=2",
+                 "url=https://a.example/v1?token=redacted&b=2");
+    assert_query("next=/cb#token=abc?d", "next=/cb#token=redacted");
+    assert_query("?token=abc", "?token=redacted");
+    assert_query("url=http://me:se;c=ret@a.example/", "url=http://redacted@a.example/");
+    assert_query("next=//a.example&mail=me@b.example", "next=//a.example&mail=me@b.example");
+    assert_query("next=//a.example&token=a@b", "next=//a.example&token=redacted");
+    assert_field("Referer", "/?next=//a.example&token=a@b", "/?next=//a.example&token=redacted");
+}
+
+static void test_a_name_may_have_a_question_mark_in_it(void **state)
+{
+    (void)state;
+    static const char *names[] = {"pin?"};
+    static const struct config_list list = {names, COUNT_OF(names)};
+    const struct redaction rules = {
+        .headers = &nothing, .query = &list, .json = &nothing, .form = &nothing};
+    struct buffer out = {0};
+    redact_query(&rules, "a=1&pin?=2&pin%3f=3&a?pin=4", &out);
+    assert_string_equal(out.data, "a=1&pin?=redacted&pin%3f=redacted&a?pin=4");
+    buffer_fini(&out);
+}
+
+static void test_userinfo_is_replaced_whatever_is_listed(void **state)
+{
+    (void)state;
+    const struct redaction only_headers = {
+        .headers = &headers, .query = &nothing, .json = &nothing, .form = &nothing};
+    struct exchange_row *row = row_create();
+    row->path = "/x";
+    row->query = "url=http://me:secret@a.example/?token=b";
+    redact_row(&only_headers, row);
+    assert_string_equal(row->query, "url=http://redacted@a.example/?token=b");
+    row_destroy(row);
+}
+
 static void mark_of(const char *text, struct buffer *out)
 {
     buffer_clear(out);
@@ -200,6 +239,9 @@ int main(void)
         cmocka_unit_test(test_parameters_are_found_however_they_are_spelt),
         cmocka_unit_test(test_urls_in_fields_that_are_not_listed),
         cmocka_unit_test(test_an_apostrophe_ends_no_url),
+        cmocka_unit_test(test_urls_in_the_query),
+        cmocka_unit_test(test_a_name_may_have_a_question_mark_in_it),
+        cmocka_unit_test(test_userinfo_is_replaced_whatever_is_listed),
         cmocka_unit_test(test_equal_values_have_equal_marks),
         cmocka_unit_test(test_a_mark_stays_what_it_is),
         cmocka_unit_test(test_long_values_are_hashed_whole),
