@@ -91,9 +91,15 @@ static bool is_listed(const struct redact_multipart *multipart, const char *head
     return is_listed;
 }
 
-static bool is_text(const char *type)
+static bool begins_with(const char *text, const char *start)
 {
-    return type == NULL || strncasecmp(type, "text/", strlen("text/")) == 0;
+    return strncasecmp(text, start, strlen(start)) == 0;
+}
+
+static bool may_be_text(const char *type)
+{
+    return type == NULL || begins_with(type, "text/") ||
+           begins_with(type, "application/octet-stream");
 }
 
 static void begin_part(struct redact_multipart *multipart, const char *head)
@@ -108,7 +114,7 @@ static void begin_part(struct redact_multipart *multipart, const char *head)
     bool is_json = type != NULL && strcasestr(type, "json") != NULL;
     multipart->is_hiding = is_listed(multipart, head);
     multipart->is_searching =
-        !multipart->is_hiding && rules->json->count > 0 && (is_json || is_text(type));
+        !multipart->is_hiding && rules->json->count > 0 && (is_json || may_be_text(type));
     if (multipart->is_hiding)
         redact_mark_begin(&multipart->mark, rules->key);
     if (multipart->is_searching)

@@ -211,6 +211,20 @@ static void test_multipart(void **state)
     assert_cut("multipart/form-data", "--b\r\n", "");
 }
 
+static void test_a_part_without_a_known_type_may_be_json(void **state)
+{
+    (void)state;
+    static const char type[] = "multipart/form-data; boundary=b";
+    static const char octets[] = NAMED("a") "\r\nContent-Type: Application/Octet-Stream";
+    struct buffer text = {0};
+    struct buffer expected = {0};
+    buffer_printf(&text, "--b\r\n%s\r\n\r\n{\"password\":1}\r\n--b--", octets);
+    buffer_printf(&expected, "--b\r\n%s\r\n\r\n{\"password\":\"redacted\"}\r\n--b--", octets);
+    assert_body(type, text.data, expected.data);
+    buffer_fini(&text);
+    buffer_fini(&expected);
+}
+
 static void test_event_streams(void **state)
 {
     (void)state;
@@ -332,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_forms_that_are_json),
         cmocka_unit_test(test_multipart),
+        cmocka_unit_test(test_a_part_without_a_known_type_may_be_json),
         cmocka_unit_test(test_event_streams),
         cmocka_unit_test(test_content_codings_are_undone_where_it_must_be),
         cmocka_unit_test(test_text_without_the_coding_it_names_is_searched_as_it_is),
