@@ -12,6 +12,7 @@ enum part {
 };
 
 static const char data_word[] = "data";
+static const char byte_order_mark[] = "\xef\xbb\xbf";
 
 static void begin_line(struct redact_events *events)
 {
@@ -36,6 +37,22 @@ static void end_line(struct redact_events *events, struct buffer *out)
     else if (events->part != PART_NAME && events->is_data)
         redact_json_break(&events->json, out);
     begin_line(events);
+}
+
+// Clients strip it from the beginning of the stream. What only begins like it is a name.
+static bool read_byte_order_mark(struct redact_events *events, char c)
+{
+    if (events->is_begun)
+        return false;
+    if (c == byte_order_mark[events->mark_length]) {
+        events->mark_length++;
+        events->is_begun = events->mark_length == strlen(byte_order_mark);
+        return true;
+    }
+    events->is_begun = true;
+    events->name_length = events->mark_length;
+    events->is_data = events->mark_length == 0;
+    return false;
 }
 
 static void read_name(struct redact_events *events, char c)
@@ -80,6 +97,8 @@ int redact_events_write(struct redact_events *events, const char *data, size_t l
                         struct buffer *out, struct err *err)
 {
     size_t at = 0;
+    while (at < length && read_byte_order_mark(events, data[at]))
+        buffer_append_char(out, data[at++]);
     while (at < length) {
         char c = data[at];
         size_t rest = line_length(data + at, length - at);

@@ -14,6 +14,8 @@ struct redact_events {
     size_t name_length;      // of the line's field
     bool is_data;            // so far its name is that of data
     bool was_cr;             // the byte before
+    bool is_begun;           // behind the byte order mark
+    size_t mark_length;      // of it, so far
 };
 
 void redact_events_init(struct redact_events *events, const struct config_list *names,

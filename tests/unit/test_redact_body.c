@@ -239,6 +239,28 @@ static void test_event_streams(void **state)
         "data: {\"password\":\"redacted\"\rdata: }\r\rdata: {\"password\":\"redacted\"}\r\r");
 }
 
+static void test_an_event_stream_may_begin_with_a_byte_order_mark(void **state)
+{
+    (void)state;
+    static const char type[] = "text/event-stream";
+    assert_body(type,
+                "\xef\xbb\xbf"
+                "data: {\"password\":1}\n\n",
+                "\xef\xbb\xbf"
+                "data: {\"password\":\"redacted\"}\n\n");
+    assert_body(type,
+                "\xef\xbb"
+                "data: {\"password\":1}\n\n",
+                "\xef\xbb"
+                "data: {\"password\":1}\n\n");
+    assert_body(type,
+                "\n\xef\xbb\xbf"
+                "data: {\"password\":1}\n\n",
+                "\n\xef\xbb\xbf"
+                "data: {\"password\":1}\n\n");
+    assert_body(type, "\xef\xbb\xbf\n", "\xef\xbb\xbf\n");
+}
+
 static size_t gzip(const char *text, unsigned char *out, size_t size)
 {
     z_stream stream = {.next_in = (unsigned char *)(uintptr_t)text,
@@ -348,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_multipart),
         cmocka_unit_test(test_a_part_without_a_known_type_may_be_json),
         cmocka_unit_test(test_event_streams),
+        cmocka_unit_test(test_an_event_stream_may_begin_with_a_byte_order_mark),
         cmocka_unit_test(test_content_codings_are_undone_where_it_must_be),
         cmocka_unit_test(test_text_without_the_coding_it_names_is_searched_as_it_is),
         cmocka_unit_test(test_equal_values_have_one_mark_everywhere),
