@@ -4,6 +4,7 @@
 
 #include "redact_names.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -148,13 +149,22 @@ static void end_part(struct redact_multipart *multipart, struct buffer *out)
 
 // --- the body ----------------------------------------------------------------------------------
 
+static char *held_data(const struct redact_multipart *multipart)
+{
+    return multipart->held.data + multipart->held_at;
+}
+
+static size_t held_length(const struct redact_multipart *multipart)
+{
+    return multipart->held.length - multipart->held_at;
+}
+
 // A delimiter may follow at once: its line break is the one that was passed on.
 static void hold_break(struct redact_multipart *multipart)
 {
-    struct buffer *held = &multipart->held;
-    buffer_append_char(held, '\n');
-    memmove(held->data + 1, held->data, held->length - 1);
-    held->data[0] = '\n';
+    assert(multipart->held_at > 0);
+    multipart->held_at--;
+    *held_data(multipart) = '\n';
     multipart->has_break = true;
 }
 
@@ -169,7 +179,8 @@ int redact_multipart_init(struct redact_multipart *multipart, const struct redac
         multipart->delimiter_length = boundary.length + 3;
         memcpy(multipart->delimiter, "\n--", 3);
         memcpy(multipart->delimiter + 3, boundary.data, boundary.length);
-        hold_break(multipart);
+        buffer_append_char(&multipart->held, '\n');
+        multipart->has_break = true;
     }
     buffer_fini(&boundary);
     return is_usable ? 0
@@ -177,17 +188,25 @@ int redact_multipart_init(struct redact_multipart *multipart, const struct redac
                                REDACT_BOUNDARY_MAX_BYTES);
 }
 
-static void drop_held(struct buffer *held, size_t length)
+static void drop_held(struct redact_multipart *multipart, size_t length)
 {
-    memmove(held->data, held->data + length, held->length - length);
-    held->length -= length;
-    held->data[held->length] = '\0';
+    multipart->held_at += length;
 }
 
-static void pass_held(struct buffer *held, size_t length, struct buffer *out)
+static void pass_held(struct redact_multipart *multipart, size_t length, struct buffer *out)
 {
-    buffer_append(out, held->data, length);
-    drop_held(held, length);
+    buffer_append(out, held_data(multipart), length);
+    drop_held(multipart, length);
+}
+
+static void compact_held(struct redact_multipart *multipart)
+{
+    struct buffer *held = &multipart->held;
+    size_t length = held_length(multipart);
+    memmove(held->data, held_data(multipart), length);
+    held->data[length] = '\0';
+    held->length = length;
+    multipart->held_at = 0;
 }
 
 // Each of these returns 1 if it got on, 0 if it needs more, -1 if nothing can be found any more.
@@ -196,42 +215,43 @@ static void pass_held(struct buffer *held, size_t length, struct buffer *out)
 // and then `length` gets how much cannot be the beginning of one.
 static const char *find_delimiter(const struct redact_multipart *multipart, size_t *length)
 {
-    const struct buffer *held = &multipart->held;
-    const char *end = held->data + held->length;
-    const char *at = held->data;
+    const char *data = held_data(multipart);
+    const char *end = data + held_length(multipart);
+    const char *at = data;
     size_t kept = multipart->delimiter_length + 1; // with a CR before it
-    *length = held->length > kept ? held->length - kept : 0;
+    size_t passed = held_length(multipart) > kept ? held_length(multipart) - kept : 0;
+    *length = passed;
     while ((at = memmem(at, (size_t)(end - at), multipart->delimiter,
                         multipart->delimiter_length)) != NULL) {
         const char *next = at + multipart->delimiter_length;
         if (next == end)
             return NULL;
-        *length = (size_t)(at - held->data);
+        *length = (size_t)(at - data);
         if (strchr("-\r\n \t", *next) != NULL && *next != '\0')
             return at;
         at = next;
-        *length = held->length > kept ? held->length - kept : 0;
+        *length = passed;
     }
     return NULL;
 }
 
 static int read_content(struct redact_multipart *multipart, struct buffer *out, struct err *err)
 {
-    struct buffer *held = &multipart->held;
+    const char *data = held_data(multipart);
     size_t length;
     const char *found = find_delimiter(multipart, &length);
-    bool has_cr = found != NULL && length > 0 && held->data[length - 1] == '\r';
+    bool has_cr = found != NULL && length > 0 && data[length - 1] == '\r';
     length -= has_cr;
     size_t from = multipart->has_break && length > 0 ? 1 : 0;
-    if (take_content(multipart, held->data + from, length - from, out, err) != 0)
+    if (take_content(multipart, data + from, length - from, out, err) != 0)
         return -1;
-    drop_held(held, length);
+    drop_held(multipart, length);
     multipart->has_break &= from == 0;
     if (found == NULL)
         return 0;
     end_part(multipart, out);
-    drop_held(held, multipart->has_break);
-    pass_held(held, multipart->delimiter_length + has_cr - multipart->has_break, out);
+    drop_held(multipart, multipart->has_break);
+    pass_held(multipart, multipart->delimiter_length + has_cr - multipart->has_break, out);
     multipart->has_break = false;
     multipart->stage = STAGE_LINE;
     return 1;
@@ -239,24 +259,25 @@ static int read_content(struct redact_multipart *multipart, struct buffer *out, 
 
 static int read_line(struct redact_multipart *multipart, struct buffer *out)
 {
-    struct buffer *held = &multipart->held;
-    const char *end = memchr(held->data, '\n', held->length);
-    if (held->length >= 2 && memcmp(held->data, "--", 2) == 0) {
+    const char *data = held_data(multipart);
+    size_t length = held_length(multipart);
+    const char *end = memchr(data, '\n', length);
+    if (length >= 2 && memcmp(data, "--", 2) == 0) {
         multipart->stage = STAGE_EPILOGUE;
         return 1;
     }
     if (end == NULL)
-        return held->length > HEAD_MAX_BYTES ? -1 : 0;
-    pass_held(held, (size_t)(end + 1 - held->data), out);
+        return length > HEAD_MAX_BYTES ? -1 : 0;
+    pass_held(multipart, (size_t)(end + 1 - data), out);
     multipart->stage = STAGE_HEAD;
     return 1;
 }
 
 // Where a part's head ends, its empty line with it; 0: it has not come.
-static size_t head_length(const struct buffer *held)
+static size_t head_length(const struct redact_multipart *multipart)
 {
-    const char *at = held->data;
-    const char *end = at + held->length;
+    const char *at = held_data(multipart);
+    const char *end = at + held_length(multipart);
     while (at < end) {
         const char *line_end = memchr(at, '\n', (size_t)(end - at));
         if (line_end == NULL)
@@ -264,21 +285,20 @@ static size_t head_length(const struct buffer *held)
         bool is_empty = line_end == at || (line_end == at + 1 && *at == '\r');
         at = line_end + 1;
         if (is_empty)
-            return (size_t)(at - held->data);
+            return (size_t)(at - held_data(multipart));
     }
     return 0;
 }
 
 static int read_head(struct redact_multipart *multipart, struct buffer *out)
 {
-    struct buffer *held = &multipart->held;
-    size_t length = head_length(held);
+    size_t length = head_length(multipart);
     if (length == 0)
-        return held->length > HEAD_MAX_BYTES ? -1 : 0;
-    char *head = strndup(held->data, length);
+        return held_length(multipart) > HEAD_MAX_BYTES ? -1 : 0;
+    char *head = strndup(held_data(multipart), length);
     begin_part(multipart, head);
     free(head);
-    pass_held(held, length, out);
+    pass_held(multipart, length, out);
     hold_break(multipart);
     multipart->stage = STAGE_CONTENT;
     return 1;
@@ -294,7 +314,7 @@ static int read_on(struct redact_multipart *multipart, struct buffer *out, struc
     case STAGE_HEAD:
         return read_head(multipart, out);
     case STAGE_EPILOGUE:
-        pass_held(&multipart->held, multipart->held.length, out);
+        pass_held(multipart, held_length(multipart), out);
         return 0;
     }
     return -1;
@@ -307,6 +327,7 @@ int redact_multipart_write(struct redact_multipart *multipart, const char *data,
     buffer_append(&multipart->held, data, length);
     while ((rc = read_on(multipart, out, err)) > 0)
         ;
+    compact_held(multipart);
     return rc == 0 ? 0 : err_set(err, "the head of a part of it has no end");
 }
 

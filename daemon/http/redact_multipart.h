@@ -18,7 +18,8 @@ struct redact_multipart {
     char delimiter[REDACT_BOUNDARY_MAX_BYTES + 4]; // LF "--" boundary
     size_t delimiter_length;
     int stage;          // enum stage
-    struct buffer held; // not decided yet
+    struct buffer held; // not decided yet, from `held_at` on
+    size_t held_at;     // what stands before it is dropped once for each piece given
     bool has_break;     // the first byte held is no byte of the body, or passed on already
     bool is_hiding;     // the part's content
     bool is_searching;  // it, as JSON

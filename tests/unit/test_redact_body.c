@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <zlib.h>
 
 static const char *json_names[] = {"password", "user.pin", "/list/key", "*_secret"};
@@ -225,6 +226,25 @@ static void test_a_part_without_a_known_type_may_be_json(void **state)
     buffer_fini(&expected);
 }
 
+// Each part once took time for all that stood behind it: minutes for this body.
+static void test_many_parts_take_no_longer_than_few(void **state)
+{
+    (void)state;
+    static const char part[] = "--b\r\n\r\n\r\n";
+    struct buffer text = {0};
+    struct buffer out = {0};
+    while (text.length < (size_t)2 * 1024 * 1024)
+        buffer_append_text(&text, part);
+    struct redact_body *body = create("multipart/form-data; boundary=b", NULL);
+    clock_t begin = clock();
+    assert_int_equal(run(body, text.data, text.length, text.length, &out), 0);
+    assert_true(clock() - begin < 20 * CLOCKS_PER_SEC);
+    assert_string_equal(out.data, text.data);
+    redact_body_destroy(body);
+    buffer_fini(&text);
+    buffer_fini(&out);
+}
+
 static void test_event_streams(void **state)
 {
     (void)state;
@@ -369,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_forms_that_are_json),
         cmocka_unit_test(test_multipart),
         cmocka_unit_test(test_a_part_without_a_known_type_may_be_json),
+        cmocka_unit_test(test_many_parts_take_no_longer_than_few),
         cmocka_unit_test(test_event_streams),
         cmocka_unit_test(test_an_event_stream_may_begin_with_a_byte_order_mark),
         cmocka_unit_test(test_content_codings_are_undone_where_it_must_be),
