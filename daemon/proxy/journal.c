@@ -57,10 +57,13 @@ static struct exchange_row *copy_for_recording(const struct exchange *exchange)
 
 static void push_copy_of_row(struct exchange *exchange)
 {
+    struct journal *journal = &exchange->journal;
     struct record *record = held_record(exchange);
     record->row = copy_for_recording(exchange);
-    record->is_update = exchange->journal.is_begun;
-    exchange->journal.is_begun = true;
+    record->is_update = journal->is_begun;
+    journal->is_begun = true;
+    for (int side = 0; side < 2; side++)
+        journal->has_told_decoded[side] = journal->bodies[side].is_decoded;
     push_held(exchange);
 }
 
@@ -130,6 +133,17 @@ static size_t held_bytes(const struct journal *journal)
     return bytes;
 }
 
+// The row goes along with the first bytes that are decoded: the one before tells a coding that they
+// do not have, and perhaps none comes after it.
+static void push_segment(struct exchange *exchange, enum body_side side)
+{
+    const struct journal *journal = &exchange->journal;
+    if (journal->bodies[side].is_decoded && !journal->has_told_decoded[side])
+        push_copy_of_row(exchange);
+    else
+        push_held(exchange);
+}
+
 static void keep_chunk(void *ctx, enum body_side side, struct chunk *chunk)
 {
     struct exchange *exchange = ctx;
@@ -142,7 +156,7 @@ static void keep_chunk(void *ctx, enum body_side side, struct chunk *chunk)
     journal->kept_bytes[side] += (int64_t)kept->length;
     chunk_unref(kept);
     if (journal->is_begun)
-        push_held(exchange);
+        push_segment(exchange, side);
     else if (is_large)
         journal_begin(exchange);
 }

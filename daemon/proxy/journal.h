@@ -34,6 +34,7 @@ struct journal {
     int64_t next_message_seq;
     int64_t kept_bytes[2]; // recorded body bytes
     struct redacting_body bodies[2];
+    bool has_told_decoded[2]; // the row that went says that the body is recorded decoded
     struct redacting_messages *messages[2]; // NULL: none came, or nothing in them is redacted
     enum journal_final final;
 };

@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import zlib
 
 import brotli
 import pytest
@@ -333,6 +334,31 @@ class TestBodies:
         row = hark.sql("SELECT * FROM exchange")[0]
         assert body_of(hark, row, "request").startswith(b"password=redacted:")
         assert body_of(hark, row, "response") == b'{"a": 1, "password": '
+
+    def test_a_pending_row_tells_that_its_body_is_recorded_decoded(self, hark, origin, client):
+        coder = zlib.compressobj(wbits=31)
+        coded = coder.compress(b'{"a": 1, "password": "secret-a", "b') + coder.flush(zlib.Z_SYNC_FLUSH)
+
+        def handle(conn):
+            conn.read_request()
+            conn.send(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n\r\n"
+            )
+            # The row is there before anything of the body has come.
+            coded_rows = "SELECT count(*) FROM exchange WHERE response_encoding = 'gzip'"
+            wait_until(lambda: hark.value(coded_rows), "a row")
+            conn.send(coded)
+            conn.wait_peer_closes(30)
+
+        server = origin(handle)
+        client(hark).send(GET_WITH.format(server=server, value="v").encode())
+        wait_until(lambda: hark.value("SELECT count(*) FROM body"), "what has come")
+        hark.kill()
+        row = hark.sql("SELECT * FROM exchange")[0]
+        assert body_of(hark, row, "response").startswith(b'{"a": 1, "password": "redacted:')
+        assert row["response_encoding"] is None
+        assert "Content-Encoding" not in dict(fields_of(row, "response_headers"))
+        assert_nowhere(hark, "secret-")
 
     def test_event_streams(self, hark, origin, client):
         server = origin(answer_with(EVENTS.encode(), "text/event-stream"))
