@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The time by which exchanges grow old. A clock that is set forward by mistake must not delete what
 // is young, and one that is set back must not keep what is old for ever: this one follows the wall
-// clock, but a leap forward only after an hour; and nothing is old in the minutes after the machine's
-// start, when its clock may not have been set by the network yet.
+// clock, but a leap forward only after an hour; and nothing is old in the minutes after the
+// machine's start, when its clock may not have been set by the network yet.
 #ifndef HARK_PROXY_AGE_CLOCK_H
 #define HARK_PROXY_AGE_CLOCK_H
 

@@ -45,7 +45,8 @@ static void test_leap_that_is_taken_back_never_counts(void **state)
     struct age_clock clock = {0};
     age_clock_now_us(&clock, START, BOOT);
     age_clock_now_us(&clock, START + DAY, BOOT + SECOND);
-    assert_int_equal(age_clock_now_us(&clock, START + 2 * SECOND, BOOT + 2 * SECOND), START + 2 * SECOND);
+    assert_int_equal(age_clock_now_us(&clock, START + 2 * SECOND, BOOT + 2 * SECOND),
+                     START + 2 * SECOND);
     assert_false(clock.is_ahead);
     assert_int_equal(age_clock_now_us(&clock, START + DAY + HOUR, BOOT + HOUR), START + HOUR);
 }
