@@ -29,6 +29,18 @@ static void remove_recording(void)
     rmdir(folder);
 }
 
+static void add_segment(struct store_writer *writer, enum body_side side, int64_t seq,
+                        const char *text)
+{
+    struct err err = {0};
+    struct chunk *chunk = chunk_create(strlen(text), 0);
+    chunk_append(chunk, text, strlen(text));
+    chunk_seal(chunk);
+    enum store_result result = store_writer_put_body(writer, 1, side, seq, chunk, &err);
+    assert(result == STORE_OK);
+    chunk_unref(chunk);
+}
+
 static void add_exchange(struct store_writer *writer)
 {
     struct err err = {0};
@@ -45,6 +57,10 @@ static void add_exchange(struct store_writer *writer)
     assert(result == STORE_OK);
     result = store_writer_put_row(writer, row, false, &err);
     assert(result == STORE_OK);
+    // One whose words lie across two segments, and one that is no text.
+    add_segment(writer, BODY_REQUEST, 0, "{\"id\": 4275, \"name\": \"a fli");
+    add_segment(writer, BODY_REQUEST, 1, "ght recorder\"}");
+    add_segment(writer, BODY_RESPONSE, 0, "\x1f\x8b\xff flight \xc3\xa4");
     result = store_writer_commit(writer, &err);
     assert(result == STORE_OK);
 }
