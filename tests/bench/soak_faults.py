@@ -144,7 +144,10 @@ class Faults(threading.Thread):
         api = Api(self.hark)
         for path in ("/livez", "/readyz", "/metrics", "/api/v1/status", "/api/v1/stats",
                      "/", "/api/v1/exchanges?limit=100"):
-            answer = api.ask(path)
+            try:
+                answer = api.ask(path, connection=api.connect(60))
+            except TimeoutError:
+                raise RuntimeError(f"{path}: no answer within a minute") from None
             # 503 is the truth for a moment after the disk was full or locked
             if answer.status not in ((200, 503) if path == "/readyz" else (200,)):
                 raise RuntimeError(f"{path}: {answer.status} {answer.body[:200]}")
