@@ -16,6 +16,9 @@
 // Encoded text of which nothing but space has come out so far.
 #define UNDECIDED_MAX_BYTES ((size_t)64 * 1024)
 
+// Then `out` is drained: with what comes on top of it, it is mostly one chunk still.
+#define DRAIN_BYTES ((size_t)192 * 1024)
+
 enum form {
     FORM_NONE,
     FORM_JSON,
@@ -34,7 +37,9 @@ struct redact_body {
     bool is_unreadable;      // it has a coding or a type that cannot be read
     struct err problem;
     char *coding;
-    struct buffer held; // of an undecided one, as it came
+    struct buffer held;    // of an undecided one, as it came
+    redact_drain_fn drain; // of the call that is going on; NULL: none
+    void *drain_ctx;
     struct redact_json json;
     struct redact_events events;
     struct redact_pairs pairs;
@@ -229,7 +234,11 @@ static int on_decoded(void *ctx, const void *data, size_t length)
                 REDACT_DECODED_MAX_BYTES);
         return 1;
     }
-    return write_decoded(piece->body, data, length, piece->out, piece->err) == 0 ? 0 : 1;
+    struct redact_body *body = piece->body;
+    int rc = write_decoded(body, data, length, piece->out, piece->err);
+    if (body->drain != NULL && piece->out->length >= DRAIN_BYTES)
+        body->drain(body->drain_ctx, piece->out);
+    return rc == 0 ? 0 : 1;
 }
 
 static int decode(struct redact_body *body, const void *data, size_t length, struct buffer *out,
@@ -314,6 +323,17 @@ int redact_body_write(struct redact_body *body, const void *data, size_t length,
     if (body->decoder != NULL)
         return decode(body, data, length, out, err);
     return write_decoded(body, data, length, out, err);
+}
+
+int redact_body_write_drained(struct redact_body *body, const void *data, size_t length,
+                              struct buffer *out, redact_drain_fn drain, void *drain_ctx,
+                              struct err *err)
+{
+    body->drain = drain;
+    body->drain_ctx = drain_ctx;
+    int rc = redact_body_write(body, data, length, out, err);
+    body->drain = NULL;
+    return rc;
 }
 
 int redact_body_finish(struct redact_body *body, struct buffer *out, struct err *err)

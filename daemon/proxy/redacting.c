@@ -67,6 +67,23 @@ static void give_out(struct redacting_body *body, enum body_side side, const str
     }
 }
 
+// Where what comes out of one chunk goes. Owner: redacting_body_add().
+struct outlet {
+    struct redacting_body *body;
+    enum body_side side;
+    redacting_chunk_fn give;
+    void *ctx;
+};
+
+static void drain(void *ctx, struct buffer *out)
+{
+    const struct outlet *outlet = ctx;
+    struct redacting_body *body = outlet->body;
+    body->is_decoded = redact_body_is_decoded(body->search);
+    give_out(body, outlet->side, out, outlet->give, outlet->ctx);
+    buffer_clear(out);
+}
+
 static void cut(struct redacting_body *body, struct exchange_row *row, enum body_side side,
                 const struct err *err)
 {
@@ -99,9 +116,10 @@ void redacting_body_add(struct redacting_body *body, const struct redaction *rul
     body->is_searched = true;
     if (body->is_cut)
         return;
-    int rc = redact_body_write(body->search, chunk->data, chunk->length, &out, &err);
-    body->is_decoded = redact_body_is_decoded(body->search);
-    give_out(body, side, &out, give, ctx);
+    struct outlet outlet = {.body = body, .side = side, .give = give, .ctx = ctx};
+    int rc = redact_body_write_drained(body->search, chunk->data, chunk->length, &out, drain,
+                                       &outlet, &err);
+    drain(&outlet, &out);
     if (rc != 0)
         cut(body, row, side, &err);
     buffer_fini(&out);

@@ -31,6 +31,12 @@ void redact_body_destroy(struct redact_body *body); // takes NULL
 // recorded; then the body can only be destroyed.
 int redact_body_write(struct redact_body *body, const void *data, size_t length, struct buffer *out,
                       struct err *err);
+// Takes everything out of `out`.
+typedef void (*redact_drain_fn)(void *ctx, struct buffer *out);
+// The same for a piece that may decode to much: whenever `out` has become large, it is drained.
+int redact_body_write_drained(struct redact_body *body, const void *data, size_t length,
+                              struct buffer *out, redact_drain_fn drain, void *drain_ctx,
+                              struct err *err);
 int redact_body_finish(struct redact_body *body, struct buffer *out, struct err *err);
 
 // Was a content coding undone?

@@ -397,6 +397,18 @@ class TestBodies:
         assert row["request_size"] == len(head) + size + 2 - len("secret-a") + 25
         assert hark.peak_rss() - before < MEMORY_ALLOWED
 
+    def test_what_decodes_to_much_is_not_collected(self, redacting, origin, client):
+        hark = redacting(*BODIES, "record_bodies=1m")
+        body = b'{"password": "secret-a", "file": "' + b"x" * (31 << 20) + b'"}'
+        server = origin(answer_with(gzip.compress(body), "application/json", "Content-Encoding: gzip"))
+        before = hark.peak_rss()
+        ask(hark, client, GET_WITH.format(server=server, value="v").encode())
+        row = hark.wait_rows("status = 200")[0]
+        recorded = body_of(hark, row, "response")
+        assert len(recorded) == 1 << 20 and recorded.startswith(b'{"password": "redacted:')
+        assert row["response_size"] == len(body) - len("secret-a") + 25 and row["body_truncated"]
+        assert hark.peak_rss() - before < MEMORY_ALLOWED // 3
+
     def test_imported_bodies(self, hark, origin, client, daemon, tmp_path):
         other = daemon(home=tmp_path / "other")
         server = origin(answer_with(encode("gzip", JSON_BODY.encode()), "application/json", "Content-Encoding: gzip"))
