@@ -134,7 +134,7 @@ class TestOtherUsersOfTheFile:
         load = Load(hark.proxy_port, large.url)
         limit = time.monotonic() + 2.5
         wait_until(lambda: time.monotonic() > limit, "more than idle_timeout with a full queue")
-        assert json.loads(hark.cli("status", "--json").stdout)["queue_stalls"] == 1
+        assert json.loads(hark.cli("status", "--json").stdout)["queue_stalls"] >= 1
         writer.execute("ROLLBACK")
         writer.close()
         load.stop()
