@@ -114,8 +114,14 @@ void playback_query(const struct config *config, const char *query, struct field
                     struct arena *arena)
 {
     const struct redaction rules = redaction_of(config, NULL);
-    query_parse(parameters, arena, query);
+    struct buffer text = {0};
     size_t kept = 0;
+    if (query != NULL && !redaction_is_off(&rules)) {
+        redact_query(&rules, query, &text); // also what is named in a URL that is a value
+        query = text.data;
+    }
+    query_parse(parameters, arena, query);
+    buffer_fini(&text);
     for (size_t i = 0; i < parameters->count; i++) {
         struct field *parameter = &parameters->items[i];
         if (has_item(&config->playback_ignore_query, parameter->name, false))

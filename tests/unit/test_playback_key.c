@@ -58,6 +58,8 @@ static void test_redacted_parameters_are_equal_where_both_have_them(void **state
     const char *const set = "redact_query=token";
     assert_true(is_same_query(set, "a=1&token=x", "token=redacted:0123456789abcdef&a=1"));
     assert_true(is_same_query(set, "Token=x", "Token=y"));
+    assert_true(is_same_query(set, "a=/b?token=x", "a=/b?token=redacted:0123456789abcdef"));
+    assert_false(is_same_query(set, "a=/b?token=x", "a=/c?token=x"));
     assert_false(is_same_query(set, "a=1&token=x", "a=1"));
     assert_false(is_same_query(set, "a=1&token=x", "a=2&token=x"));
     assert_false(is_same_query(NULL, "token=x", "token=redacted:0123456789abcdef"));
