@@ -80,10 +80,6 @@ int reverse_apply(struct exchange *exchange, struct err *err)
         return 421;
     }
     replace_host(exchange, route->authority);
-    target->form = TARGET_ABSOLUTE;
-    target->scheme = route->scheme;
-    target->authority = route->authority;
-    target->host = route->host;
-    target->port = route->port;
+    route_complete_target(route, target);
     return 0;
 }

@@ -39,6 +39,15 @@ void route_destroy(struct route *route)
     free(route);
 }
 
+void route_complete_target(const struct route *route, struct target *target)
+{
+    target->form = TARGET_ABSOLUTE;
+    target->scheme = route->scheme;
+    target->authority = route->authority;
+    target->host = route->host;
+    target->port = route->port;
+}
+
 bool route_host_matches(const char *host, const struct config_list *patterns)
 {
     for (size_t i = 0; i < patterns->count; i++)

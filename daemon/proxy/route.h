@@ -27,6 +27,9 @@ struct route *route_create(const struct target *target);
 struct route *route_clone(const struct route *route);
 void route_destroy(struct route *route); // takes NULL
 
+// Makes the target of a request on its way absolute; it borrows the route's texts.
+void route_complete_target(const struct route *route, struct target *target);
+
 // Does `host` match one of the patterns, in which `*` stands for any run of characters?
 bool route_host_matches(const char *host, const struct config_list *patterns);
 

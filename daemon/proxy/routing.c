@@ -42,11 +42,7 @@ int routing_apply_route(struct exchange *exchange, struct err *err)
         row->error_text =
             arena_printf(&row->arena, "the TLS hello asked for %s, but CONNECT for %s", route->sni,
                          route->authority);
-    target->form = TARGET_ABSOLUTE;
-    target->scheme = route->scheme;
-    target->authority = route->authority;
-    target->host = route->host;
-    target->port = route->port;
+    route_complete_target(route, target);
     return 0;
 }
 

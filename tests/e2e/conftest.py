@@ -9,6 +9,15 @@ from harness.daemon import HARK
 from harness.pki import Pki
 from harness.tls import HOST, TlsClient, TlsOrigin
 
+# The files that take longest begin first, so that at the end no core waits for one of them.
+SLOW_FILES = ["playback_clients", "page", "api_events", "store_faults", "playback", "clients", "replay",
+              "ca", "recording", "prune", "redact", "retention", "package"]
+
+
+def pytest_collection_modifyitems(items):
+    ranks = {f"test_{name}": rank for rank, name in enumerate(SLOW_FILES)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+
 
 def pytest_configure():
     if not HARK.exists():

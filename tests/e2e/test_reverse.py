@@ -2,6 +2,7 @@
 """Reverse mode: an address that stands in for an origin, for programs that know no proxy."""
 
 import subprocess
+import threading
 
 import pytest
 from harness import SCALE
@@ -90,14 +91,19 @@ class TestForwarding:
         assert peer.ask(b"hello").body == b"ok"
 
     def test_answer_is_streamed(self, origin, reverse, client):
+        go_on = threading.Event()
+
         def handle(conn):
             conn.read_head()
             conn.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
-            conn.closed_by_peer.wait(30)
+            go_on.wait(30)
+            conn.send(b"0\r\n\r\n")
 
         peer = client(reverse(origin(handle).url))
         peer.send(GET).reader.head()
         assert peer.reader.until(b"first\r\n") == b"5\r\nfirst\r\n"
+        go_on.set()
+        assert peer.reader.until(b"0\r\n\r\n") == b"0\r\n\r\n"
 
     def test_upgrade(self, origin, reverse, client):
         def handle(conn):

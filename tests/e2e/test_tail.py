@@ -49,9 +49,14 @@ class Tail:
     def wait_opens(self, name):
         folder = f"/proc/{self.process.pid}/fd"
 
+        def target(fd):
+            try:
+                return os.readlink(f"{folder}/{fd}")
+            except FileNotFoundError:  # closed since it was listed
+                return ""
+
         def has_it():
-            links = (f"{folder}/{fd}" for fd in os.listdir(folder))
-            return any(name in os.readlink(link) for link in links if os.path.lexists(link))
+            return any(name in target(fd) for fd in os.listdir(folder))
 
         wait_until(has_it, f"hark tail to open {name}")
         return self
