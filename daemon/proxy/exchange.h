@@ -179,7 +179,6 @@ void exchange_give_up_source(struct exchange *exchange);
 // The source ended by itself; it will not be called any more.
 void exchange_detach_source(struct exchange *exchange);
 
-// --- from the worker
 // --- tunnels: relayed bytes instead of legs ----------------------------------------------------
 
 void exchange_tunnel_begin(struct exchange *exchange, const struct route *route);
@@ -187,7 +186,7 @@ void exchange_count_relayed(struct exchange *exchange, enum body_side side, size
 void exchange_tunnel_end(struct exchange *exchange, enum row_state state, const char *code,
                          const char *text);
 
-// ------------------------------------------------------------------------------
+// --- from the worker ---------------------------------------------------------------------------
 
 // Does what became possible: start or continue the delivery, read on, free itself.
 void exchange_advance(struct exchange *exchange);
