@@ -42,11 +42,22 @@ bool redact_names_have(const struct config_list *names, const char *name, size_t
     return names->count > 0 && length > REDACT_NAME_MAX_BYTES;
 }
 
+static bool ends_step(char c)
+{
+    return c == '[' || c == ']' || c == '.';
+}
+
 bool redact_names_have_parameter(const struct config_list *names, const char *name, size_t length)
 {
     if (redact_names_have(names, name, length))
         return true;
-    const char *open = length > 0 && name[length - 1] == ']' ? memrchr(name, '[', length) : NULL;
-    return open != NULL &&
-           redact_names_have(names, open + 1, length - (size_t)(open + 1 - name) - 1);
+    size_t start = 0;
+    for (size_t at = 0; at <= length; at++) {
+        if (at < length && !ends_step(name[at]))
+            continue;
+        if (at > start && redact_names_have(names, name + start, at - start))
+            return true;
+        start = at + 1;
+    }
+    return false;
 }

@@ -14,7 +14,9 @@
 
 bool redact_name_fits(const char *pattern, size_t pattern_length, const char *name, size_t length);
 bool redact_names_have(const struct config_list *names, const char *name, size_t length);
-// The same for a parameter or a field of a form: "user[password]" is a password, too.
+// The same for a parameter or a field of a form, in whose name frameworks write the steps to a
+// value (PHP and Rails: "user[password]", "token[]"; .NET: "Input.Password"): one of them is
+// enough.
 bool redact_names_have_parameter(const struct config_list *names, const char *name, size_t length);
 
 #endif

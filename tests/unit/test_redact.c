@@ -71,6 +71,17 @@ static void test_parameters_are_found_however_they_are_spelt(void **state)
     assert_query("", "");
 }
 
+static void test_each_step_of_a_parameters_name_counts(void **state)
+{
+    (void)state;
+    assert_query("token[]=a&token%5b%5d=b", "token[]=redacted&token%5b%5d=redacted");
+    assert_query("token[0][value]=a&user[token][]=b",
+                 "token[0][value]=redacted&user[token][]=redacted");
+    assert_query("Input.Token=a&token.old=b", "Input.Token=redacted&token.old=redacted");
+    assert_query("token[=a&]token=b", "token[=redacted&]token=redacted");
+    assert_query("tokens[]=a&[]=b&user[tokens]=c&.=d", "tokens[]=a&[]=b&user[tokens]=c&.=d");
+}
+
 static void test_urls_in_fields_that_are_not_listed(void **state)
 {
     (void)state;
@@ -237,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_listed_fields_keep_their_form),
         cmocka_unit_test(test_parameters_are_found_however_they_are_spelt),
+        cmocka_unit_test(test_each_step_of_a_parameters_name_counts),
         cmocka_unit_test(test_urls_in_fields_that_are_not_listed),
         cmocka_unit_test(test_an_apostrophe_ends_no_url),
         cmocka_unit_test(test_urls_in_the_query),

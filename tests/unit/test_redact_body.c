@@ -172,6 +172,8 @@ static void test_forms(void **state)
     assert_body(type, "a=1&password=x%26y&b=2", "a=1&password=redacted&b=2");
     assert_body(type, "pass%77ord=x&user[card]=4+4", "pass%77ord=redacted&user[card]=redacted");
     assert_body(type, "password=", "password=");
+    assert_body(type, "card[]=1&card[]=2&Input.Password=x",
+                "card[]=redacted&card[]=redacted&Input.Password=redacted");
     assert_body(type, "card=1;2", "card=redacted");
 }
 
@@ -201,6 +203,8 @@ static void test_multipart(void **state)
         type,
         PART(NAMED("password"), "") PART(NAMED("card") "; filename=\"f\"", "\r\n--bx") "--b--",
         PART(NAMED("password"), "") PART(NAMED("card") "; filename=\"f\"", "redacted") "--b--");
+    assert_body(type, PART(NAMED("user[card][]"), "1") "--b--",
+                PART(NAMED("user[card][]"), "redacted") "--b--");
     assert_body("multipart/form-data; boundary=\"b\"",
                 "before\n--b\ncontent-disposition:form-data;NAME=card\n\n12\n--b--\nafter",
                 "before\n--b\ncontent-disposition:form-data;NAME=card\n\nredacted\n--b--\nafter");
