@@ -31,15 +31,22 @@ void record_add_message(struct record *record, const struct store_message *messa
     chunk_ref(message->chunk);
 }
 
+void record_drop_bodies(struct record *record)
+{
+    for (size_t i = 0; i < record->segment_count; i++)
+        chunk_unref(record->segments[i].chunk);
+    for (size_t i = 0; i < record->message_count; i++)
+        chunk_unref(record->messages[i].chunk);
+    record->segment_count = 0;
+    record->message_count = 0;
+}
+
 void record_destroy(struct record *record)
 {
     if (record == NULL)
         return;
-    for (size_t i = 0; i < record->segment_count; i++)
-        chunk_unref(record->segments[i].chunk);
+    record_drop_bodies(record);
     free(record->segments);
-    for (size_t i = 0; i < record->message_count; i++)
-        chunk_unref(record->messages[i].chunk);
     free(record->messages);
     row_destroy(record->row);
     if (record->session != NULL)

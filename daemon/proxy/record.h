@@ -46,6 +46,8 @@ struct record *record_create(int64_t exchange_id);
 void record_add_segment(struct record *record, struct chunk *chunk, enum body_side side,
                         int64_t seq);
 void record_add_message(struct record *record, const struct store_message *message);
+// The row alone is left.
+void record_drop_bodies(struct record *record);
 void record_destroy(struct record *record); // takes NULL
 
 // Bytes of bodies and messages in it.

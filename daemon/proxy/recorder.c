@@ -249,7 +249,7 @@ void recorder_destroy(struct recorder *recorder)
     jobs_fini(&recorder->jobs);
     pthread_cond_destroy(&recorder->wake);
     pthread_mutex_destroy(&recorder->mutex);
-    free(recorder->damaged_ids);
+    free(recorder->damaged);
     withdrawals_fini(&recorder->withdrawals);
     free(recorder);
 }

@@ -116,7 +116,7 @@ static void account_for(struct recorder *recorder, struct record_list *batch, in
     set_working(recorder);
     recorder->unsaved_lost_exchanges = 0;
     recorder->unsaved_lost_bytes = 0;
-    recorder_forget_damaged(recorder, batch);
+    recorder_note_written(recorder, batch);
     int64_t records = (int64_t)batch->count;
     recorder_release(recorder, batch);
     int64_t took_us = clock_monotonic_us() - began_us;

@@ -4,28 +4,34 @@
 
 #include "hark/mem.h"
 
-static int64_t *find_damaged(struct recorder *recorder, int64_t id)
+static struct damaged *find_damaged(struct recorder *recorder, int64_t id)
 {
     for (size_t i = 0; i < recorder->damaged_count; i++)
-        if (recorder->damaged_ids[i] == id)
-            return &recorder->damaged_ids[i];
+        if (recorder->damaged[i].id == id)
+            return &recorder->damaged[i];
     return NULL;
 }
 
-static bool take_damaged(struct recorder *recorder, int64_t id)
+static void take_damaged(struct recorder *recorder, int64_t id)
 {
-    int64_t *found = find_damaged(recorder, id);
-    if (found == NULL)
-        return false;
-    *found = recorder->damaged_ids[--recorder->damaged_count];
-    return true;
+    struct damaged *found = find_damaged(recorder, id);
+    if (found != NULL)
+        *found = recorder->damaged[--recorder->damaged_count];
 }
 
-static void add_damaged(struct recorder *recorder, int64_t id)
+static void add_damaged(struct recorder *recorder, const struct record *record)
 {
-    size_t size = (recorder->damaged_count + 1) * sizeof(recorder->damaged_ids[0]);
-    recorder->damaged_ids = mem_realloc(recorder->damaged_ids, size);
-    recorder->damaged_ids[recorder->damaged_count++] = id;
+    size_t size = (recorder->damaged_count + 1) * sizeof(recorder->damaged[0]);
+    recorder->damaged = mem_realloc(recorder->damaged, size);
+    recorder->damaged[recorder->damaged_count++] = (struct damaged){
+        .id = record->exchange_id, .is_absent = record->row != NULL && !record->is_update};
+}
+
+static void count_bytes(struct recorder *recorder, const struct record *record)
+{
+    int64_t bytes = record_body_bytes(record);
+    atomic_fetch_add(&recorder->lost_bytes, bytes);
+    recorder->unsaved_lost_bytes += bytes;
 }
 
 // Counts an exchange once, however many of its records are lost.
@@ -33,17 +39,13 @@ static void count_loss(struct recorder *recorder, const struct record *record)
 {
     if (record->session != NULL)
         return;
-    if (record->is_withdrawn) {
+    bool is_known = find_damaged(recorder, record->exchange_id) != NULL;
+    if (record->is_final)
         take_damaged(recorder, record->exchange_id);
-        return;
-    }
-    int64_t bytes = record_body_bytes(record);
-    atomic_fetch_add(&recorder->lost_bytes, bytes);
-    recorder->unsaved_lost_bytes += bytes;
-    bool is_known = take_damaged(recorder, record->exchange_id);
-    if (!record->is_final)
-        add_damaged(recorder, record->exchange_id);
-    if (is_known)
+    else if (!is_known)
+        add_damaged(recorder, record);
+    count_bytes(recorder, record);
+    if (is_known || record->is_withdrawn)
         return;
     atomic_fetch_add(&recorder->lost_exchanges, 1);
     recorder->unsaved_lost_exchanges++;
@@ -70,12 +72,16 @@ void recorder_release(struct recorder *recorder, struct record_list *list)
         recorder->options.on_room(recorder->options.ctx);
 }
 
+static void note_lost(struct recorder *recorder, struct record *record)
+{
+    record->is_lost = true;
+    count_loss(recorder, record);
+}
+
 void recorder_lose(struct recorder *recorder, struct record_list *list)
 {
-    for (struct record *record = list->first; record != NULL; record = record->next) {
-        record->is_lost = true;
-        count_loss(recorder, record);
-    }
+    for (struct record *record = list->first; record != NULL; record = record->next)
+        note_lost(recorder, record);
     recorder_release(recorder, list);
 }
 
@@ -91,29 +97,40 @@ void recorder_mark_damaged_rows(struct recorder *recorder, struct record_list *b
     }
 }
 
-void recorder_forget_damaged(struct recorder *recorder, const struct record_list *batch)
+void recorder_note_written(struct recorder *recorder, const struct record_list *batch)
 {
-    for (const struct record *record = batch->first; record != NULL; record = record->next)
+    for (const struct record *record = batch->first; record != NULL; record = record->next) {
+        struct damaged *damaged = find_damaged(recorder, record->exchange_id);
         if (record->is_final)
             take_damaged(recorder, record->exchange_id);
+        else if (damaged != NULL)
+            damaged->is_absent = false;
+    }
 }
 
-// A row that is in the file as pending must not stay so: its end is kept, without its bodies.
-static bool strip(struct recorder *recorder, struct record *record)
+// --- making room -------------------------------------------------------------------------------
+
+// Of an exchange that is in the file, or in the batch that is being tried, the end must follow: a
+// pending row must not stay so, and what is withdrawn must not stay at all.
+static bool must_follow(struct recorder *recorder, const struct record *record)
 {
-    if (!record->is_final || !record->is_update || record->on_written != NULL)
+    if (!record->is_final || record->on_written != NULL)
         return false;
-    int64_t bytes = record_body_bytes(record);
-    atomic_fetch_add(&recorder->lost_bytes, bytes);
-    recorder->unsaved_lost_bytes += bytes;
-    record->row->body_truncated |= record->segment_count > 0;
-    for (size_t i = 0; i < record->segment_count; i++)
-        chunk_unref(record->segments[i].chunk);
-    record->segment_count = 0;
+    const struct damaged *damaged = find_damaged(recorder, record->exchange_id);
+    bool is_absent = damaged != NULL && damaged->is_absent;
+    return (record->is_update || record->is_withdrawn) && !is_absent;
+}
+
+// The row is kept, without what takes the room.
+static void strip(struct recorder *recorder, struct record *record)
+{
+    count_bytes(recorder, record);
+    if (record->row != NULL)
+        record->row->body_truncated |= record->segment_count + record->message_count > 0;
+    record_drop_bodies(record);
     atomic_fetch_sub(&recorder->pending_bytes, record->bytes);
     record->bytes = record_accounted_bytes(record);
     atomic_fetch_add(&recorder->pending_bytes, record->bytes);
-    return true;
 }
 
 static void put_back(struct recorder *recorder, struct record_list *kept)
@@ -143,8 +160,13 @@ void recorder_shed_queue(struct recorder *recorder)
     while (next != NULL) {
         struct record *record = next;
         next = record->next;
-        record_list_append(strip(recorder, record) ? &kept : &shed, record);
+        bool is_kept = must_follow(recorder, record);
+        if (is_kept)
+            strip(recorder, record);
+        else
+            note_lost(recorder, record);
+        record_list_append(is_kept ? &kept : &shed, record);
     }
     put_back(recorder, &kept);
-    recorder_lose(recorder, &shed);
+    recorder_release(recorder, &shed);
 }

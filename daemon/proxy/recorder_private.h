@@ -16,6 +16,12 @@
 #define RECORDER_RETRY_US      ((int64_t)250000)
 #define RECORDER_BUSY_PAUSE_US ((int64_t)5000)
 
+// An exchange in flight of which a part was lost.
+struct damaged {
+    int64_t id;
+    bool is_absent; // nothing of it is in the file
+};
+
 struct recorder {
     struct recorder_options options;
     pthread_t thread;
@@ -41,8 +47,8 @@ struct recorder {
 
     // The writer thread's own.
     int64_t unsaved_lost_exchanges, unsaved_lost_bytes;
-    bool is_job_held_up;  // the file was busy
-    int64_t *damaged_ids; // exchanges in flight of which a part was lost
+    bool is_job_held_up; // the file was busy
+    struct damaged *damaged;
     size_t damaged_count;
     struct withdrawals withdrawals;
 };
@@ -63,7 +69,8 @@ void recorder_lose(struct recorder *recorder, struct record_list *list);
 void recorder_shed_queue(struct recorder *recorder);
 // An exchange that goes on after a part of it was lost has a hole: its last row says so.
 void recorder_mark_damaged_rows(struct recorder *recorder, struct record_list *batch);
-void recorder_forget_damaged(struct recorder *recorder, const struct record_list *batch);
+// The batch is in the file.
+void recorder_note_written(struct recorder *recorder, const struct record_list *batch);
 
 // Is a slice of other work to be done before the next batch?
 bool recorder_is_job_due(struct recorder *recorder);

@@ -793,13 +793,65 @@ static void test_end_of_a_pending_exchange_outlasts_a_full_disk(void **state)
     fill_disk(setting);
     push(setting, whole_record(2, SEGMENT_BYTES));
     WAIT_UNTIL(!is_recording(setting));
-    push(setting, last_record(1));
+    struct record *last = last_record(1);
+    struct chunk *chunk = fixture_chunk("bye", 3, 0);
+    record_add_message(last, &(struct store_message){.chunk = chunk, .side = BODY_RESPONSE});
+    chunk_unref(chunk);
+    push(setting, last);
     push(setting, whole_record(3, SEGMENT_BYTES));
     WAIT_UNTIL(lost_exchanges(setting) > 0);
 
     allow_any_size();
     finish(setting);
-    assert_answer(setting->store->path, "SELECT state FROM exchange WHERE id = 1", "done");
+    assert_answer(setting->store->path, "SELECT state, body_truncated FROM exchange WHERE id = 1",
+                  "done|1");
+    assert_answer(setting->store->path, "SELECT count(*) FROM message", "0");
+    assert_loss(setting, 1, SEGMENT_BYTES + 3);
+}
+
+static void test_withdrawn_exchange_goes_though_its_row_was_held_up_by_a_full_disk(void **state)
+{
+    struct setting *setting = *state;
+    start(setting, SEGMENT_BYTES + SEGMENT_BYTES / 2, false);
+    fill_disk(setting);
+    push(setting, first_record(1, SEGMENT_BYTES));
+    WAIT_UNTIL(!is_recording(setting));
+    struct record *record = record_create(1);
+    record->is_final = true;
+    record->is_withdrawn = true;
+    push(setting, record);
+    push(setting, whole_record(2, SEGMENT_BYTES));
+    WAIT_UNTIL(lost_exchanges(setting) > 0);
+    long sleeps = sleeps_of_writer();
+    WAIT_UNTIL(sleeps_of_writer() > sleeps + 3); // it tries again, in vain
+
+    allow_any_size();
+    WAIT_UNTIL(is_recording(setting));
+    finish(setting);
+    assert_answer(setting->store->path, "SELECT count(*) FROM exchange", "0");
+    assert_answer(setting->store->path, "SELECT count(*) FROM body", "0");
+    assert_loss(setting, 1, SEGMENT_BYTES);
+}
+
+static void test_ends_of_what_is_lost_do_not_pile_up(void **state)
+{
+    struct setting *setting = *state;
+    start_and_fail(setting, 2 * SEGMENT_BYTES);
+    for (int64_t id = 2; id <= 2000; id++) {
+        push(setting, first_record(id, 10));
+        push(setting, last_record(id));
+    }
+    WAIT_UNTIL(queue_bytes(setting) <= 2 * (int64_t)SEGMENT_BYTES);
+    allow_any_size();
+    WAIT_UNTIL(is_recording(setting));
+    struct server_status status;
+    WAIT_UNTIL((get_status(setting, &status), status.queue_bytes == 0));
+    finish(setting);
+    assert_loss(setting, status.lost_exchanges, status.lost_bytes);
+    char expected[64];
+    snprintf(expected, sizeof(expected), "%lld", (long long)(2000 - status.lost_exchanges));
+    assert_answer(setting->store->path, "SELECT count(*) FROM exchange WHERE state = 'done'",
+                  expected);
 }
 
 static void test_record_destroy_takes_null(void **state)
@@ -837,6 +889,8 @@ int main(void)
         TEST(test_recorder_ends_while_the_disk_is_full),
         TEST(test_record_that_is_refused_does_not_take_others_with_it),
         TEST(test_end_of_a_pending_exchange_outlasts_a_full_disk),
+        TEST(test_withdrawn_exchange_goes_though_its_row_was_held_up_by_a_full_disk),
+        TEST(test_ends_of_what_is_lost_do_not_pile_up),
         TEST(test_record_destroy_takes_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
