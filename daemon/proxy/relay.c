@@ -37,7 +37,7 @@ struct relay {
     struct client_count *count;
     struct watch client;
     struct watch server;                    // fd -1 until it is connected
-    struct upstream_connection *connection; // until it is connected
+    struct upstream_connection *connection; // NULL: `server` is all there is of it
     struct direction sent;                  // client to server
     struct direction received;              // server to client
 };
@@ -73,13 +73,32 @@ enum progress {
     BROKEN
 };
 
-static enum progress read_some(struct direction *direction, int fd)
+static struct upstream_connection *wrapped(const struct relay *relay, int fd)
+{
+    return fd == relay->server.fd ? relay->connection : NULL;
+}
+
+static ssize_t receive(struct relay *relay, int fd, void *buffer, size_t size)
+{
+    struct upstream_connection *connection = wrapped(relay, fd);
+    return connection != NULL ? upstream_receive(connection, buffer, size)
+                              : recv(fd, buffer, size, MSG_DONTWAIT);
+}
+
+static ssize_t send_to(struct relay *relay, int fd, const void *data, size_t length)
+{
+    struct upstream_connection *connection = wrapped(relay, fd);
+    return connection != NULL ? upstream_send(connection, data, length)
+                              : send(fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static enum progress read_some(struct relay *relay, struct direction *direction, int fd)
 {
     if (direction->has_ended || direction->begin < direction->end)
         return IDLE;
     if (direction->buffer == NULL)
         direction->buffer = mem_realloc(NULL, BUFFER_BYTES);
-    ssize_t count = recv(fd, direction->buffer, BUFFER_BYTES, MSG_DONTWAIT);
+    ssize_t count = receive(relay, fd, direction->buffer, BUFFER_BYTES);
     if (count < 0)
         return errno == EAGAIN || errno == EINTR ? IDLE : BROKEN;
     direction->has_ended = count == 0;
@@ -88,11 +107,13 @@ static enum progress read_some(struct direction *direction, int fd)
     return MOVED;
 }
 
-static enum progress write_some(struct direction *direction, int fd)
+// In the TLS of a proxy there is no half-close that libcurl could send: that one sees the end of
+// the bytes beneath.
+static enum progress write_some(struct relay *relay, struct direction *direction, int fd)
 {
     if (direction->begin < direction->end) {
-        ssize_t count = send(fd, direction->buffer + direction->begin,
-                             direction->end - direction->begin, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t count = send_to(relay, fd, direction->buffer + direction->begin,
+                                direction->end - direction->begin);
         if (count < 0)
             return errno == EAGAIN || errno == EINTR ? IDLE : BROKEN;
         direction->begin += (size_t)count;
@@ -109,10 +130,10 @@ static enum progress write_some(struct direction *direction, int fd)
 static enum progress move(struct relay *relay, struct direction *direction, enum body_side side,
                           int from, int to)
 {
-    enum progress got = read_some(direction, from);
+    enum progress got = read_some(relay, direction, from);
     if (got == MOVED)
         exchange_count_relayed(relay->exchange, side, direction->end - direction->begin);
-    enum progress gave = write_some(direction, to);
+    enum progress gave = write_some(relay, direction, to);
     if (got == BROKEN || gave == BROKEN)
         return BROKEN;
     return got == MOVED || gave == MOVED ? MOVED : IDLE;
@@ -170,8 +191,10 @@ static void on_connected(void *ctx, int fd, const char *server_addr)
     int one = 1;
     row->server_addr = arena_strdup(&row->arena, server_addr);
     relay->server.fd = fd;
-    upstream_disconnect(relay->connection);
-    relay->connection = NULL;
+    if (!upstream_is_wrapped(relay->connection)) {
+        upstream_disconnect(relay->connection);
+        relay->connection = NULL;
+    }
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
     setsockopt(relay->client.fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
     pump(relay);

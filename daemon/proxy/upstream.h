@@ -6,7 +6,10 @@
 
 #include "hark/err.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct config;
 struct exchange;
@@ -31,7 +34,8 @@ void upstream_start(struct exchange *exchange);
 // A connection for bytes that are not requests, to a route's host and port.
 struct upstream_connection;
 struct upstream_connect_ops {
-    // The descriptor is whoever's is called: it outlives upstream_disconnect().
+    // The descriptor is whoever's is called: it outlives upstream_disconnect(). Through an https://
+    // proxy it only tells when there is something to do, and the connection is to be kept.
     void (*on_connected)(void *ctx, int fd, const char *server_addr);
     void (*on_failed)(void *ctx, int status, const char *code, const char *text);
 };
@@ -40,6 +44,12 @@ struct upstream_connection *upstream_connect(struct upstream *upstream, const st
                                              struct config *config,
                                              const struct upstream_connect_ops *ops, void *ctx);
 void upstream_disconnect(struct upstream_connection *connection); // takes NULL
+// Does it go through an https:// proxy? Then bytes of the descriptor are that one's TLS, and what
+// is inside goes through the next two, which are as recv(2) and send(2). What was sent in part is
+// to be sent again from the same place.
+bool upstream_is_wrapped(const struct upstream_connection *connection);
+ssize_t upstream_receive(struct upstream_connection *connection, void *buffer, size_t size);
+ssize_t upstream_send(struct upstream_connection *connection, const void *data, size_t length);
 
 // The loop has looked at all sockets.
 void upstream_begin_turn(struct worker *worker);

@@ -14,6 +14,7 @@ struct upstream_connection {
     struct upstream_job job;
     const struct upstream_connect_ops *ops;
     void *ctx;
+    bool is_wrapped; // in the TLS of a proxy
 };
 
 static void on_finished(struct upstream_job *job, CURLcode result)
@@ -51,6 +52,7 @@ struct upstream_connection *upstream_connect(struct upstream *upstream, const st
     struct upstream_connection *connection = mem_calloc(1, sizeof(*connection));
     connection->ops = ops;
     connection->ctx = ctx;
+    connection->is_wrapped = upstream_has_tls_proxy(config);
     upstream_begin_job(upstream, &connection->job, config, on_finished);
     struct buffer url = {0};
     buffer_printf(&url, "http://%s/", route->authority);
@@ -68,4 +70,31 @@ void upstream_disconnect(struct upstream_connection *connection)
         return;
     upstream_end_job(&connection->job);
     free(connection);
+}
+
+bool upstream_is_wrapped(const struct upstream_connection *connection)
+{
+    return connection->is_wrapped;
+}
+
+static ssize_t as_count(CURLcode result, size_t count)
+{
+    if (result == CURLE_OK)
+        return (ssize_t)count;
+    errno = result == CURLE_AGAIN ? EAGAIN : ECONNRESET;
+    return -1;
+}
+
+ssize_t upstream_receive(struct upstream_connection *connection, void *buffer, size_t size)
+{
+    size_t count = 0;
+    CURLcode result = curl_easy_recv(connection->job.easy, buffer, size, &count);
+    return as_count(result, count);
+}
+
+ssize_t upstream_send(struct upstream_connection *connection, const void *data, size_t length)
+{
+    size_t count = 0;
+    CURLcode result = curl_easy_send(connection->job.easy, data, length, &count);
+    return as_count(result, count);
 }

@@ -129,6 +129,9 @@ const char *upstream_find_client_cert(const struct config *config, const char *h
 
 // Sets the request: method, target, fields in their order, body framing.
 void upstream_set_request(struct transfer *transfer);
+// Is the proxy behind hark one that takes HTTP requests, and does it want TLS for them?
+bool upstream_has_http_proxy(const struct config *config);
+bool upstream_has_tls_proxy(const struct config *config);
 // Sets what concerns the way: proxy, connect_to, time-outs, what TLS trusts.
 void upstream_set_route(struct upstream_job *job, struct config *config);
 // The job no longer uses its list; lists that nobody needs are freed.

@@ -112,7 +112,7 @@ static void set_target(struct transfer *transfer)
     buffer_clear(&text);
     // A proxy further on gets the absolute form again.
     bool is_asterisk = strcmp(target->path, "*") == 0;
-    if (exchange->config->upstream_proxy != NULL && strcmp(target->scheme, "http") == 0 &&
+    if (upstream_has_http_proxy(exchange->config) && strcmp(target->scheme, "http") == 0 &&
         !transfer->may_upgrade)
         buffer_printf(&text, "http://%s", target->authority);
     if (!is_asterisk || text.length == 0)
@@ -223,17 +223,35 @@ void upstream_free_routes(struct upstream *upstream)
         free_connect_to(&upstream->connect_to);
 }
 
+// Of an origin and of an https:// proxy on the way to it.
 static void set_trust(CURL *easy, const struct config *config)
 {
     // One's own roots stand beside the system's, which libcurl finds in their folder. Without, it
     // reads the system's one file, and keeps what it read if no folder is named.
-    if (config->upstream_ca_file != NULL)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, config->upstream_ca_file);
-    else
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    const char *own = config->upstream_ca_file;
+    curl_easy_setopt(easy, own != NULL ? CURLOPT_CAINFO : CURLOPT_CAPATH, own);
+    curl_easy_setopt(easy, own != NULL ? CURLOPT_PROXY_CAINFO : CURLOPT_PROXY_CAPATH, own);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, config->upstream_verify ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, config->upstream_verify ? 2L : 0L);
+    curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYPEER, config->upstream_verify ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYHOST, config->upstream_verify ? 2L : 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, upstream_on_tls_context);
+}
+
+static bool is_proxy_of(const struct config *config, const char *scheme)
+{
+    const char *proxy = config->upstream_proxy;
+    return proxy != NULL && strncasecmp(proxy, scheme, strlen(scheme)) == 0;
+}
+
+bool upstream_has_http_proxy(const struct config *config)
+{
+    return is_proxy_of(config, "http://") || upstream_has_tls_proxy(config);
+}
+
+bool upstream_has_tls_proxy(const struct config *config)
+{
+    return is_proxy_of(config, "https://");
 }
 
 void upstream_set_route(struct upstream_job *job, struct config *config)
@@ -241,6 +259,7 @@ void upstream_set_route(struct upstream_job *job, struct config *config)
     CURL *easy = job->easy;
     const char *proxy = config->upstream_proxy;
     curl_easy_setopt(easy, CURLOPT_PROXY, proxy == NULL ? "" : proxy);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); // or it asks the environment
     job->connect_to = newest_connect_to(job->upstream, config);
     job->connect_to->jobs++;
     curl_easy_setopt(easy, CURLOPT_CONNECT_TO, job->connect_to->entries);

@@ -11,11 +11,13 @@
 #include <string.h>
 #include <time.h>
 
-static SSL *session_of(CURL *easy)
+// Of an http: request there may be one, too: the one with a proxy.
+static SSL *session_of(const struct transfer *transfer)
 {
     struct curl_tlssessioninfo *info = NULL;
-    if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || info == NULL ||
-        info->backend != CURLSSLBACKEND_OPENSSL)
+    if (strcmp(transfer->exchange->target.scheme, "https") != 0 ||
+        curl_easy_getinfo(transfer->job.easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK ||
+        info == NULL || info->backend != CURLSSLBACKEND_OPENSSL)
         return NULL;
     return info->internals;
 }
@@ -63,7 +65,7 @@ static const char *describe_certificate(SSL *session, struct arena *arena)
 void upstream_take_tls(struct transfer *transfer)
 {
     struct exchange_row *row = transfer->exchange->row;
-    SSL *session = session_of(transfer->job.easy);
+    SSL *session = session_of(transfer);
     if (session == NULL)
         return;
     row->tls_version = arena_strdup(&row->arena, SSL_get_version(session));
@@ -73,7 +75,7 @@ void upstream_take_tls(struct transfer *transfer)
 
 bool upstream_has_alternative_name(struct transfer *transfer)
 {
-    SSL *session = session_of(transfer->job.easy);
+    SSL *session = session_of(transfer);
     const X509 *certificate = session == NULL ? NULL : SSL_get0_peer_certificate(session);
     if (certificate == NULL)
         return false;
@@ -97,7 +99,7 @@ static int on_client_cert_wanted(SSL *session, void *mark)
 
 bool upstream_wants_client_cert(struct transfer *transfer)
 {
-    SSL *session = session_of(transfer->job.easy);
+    SSL *session = session_of(transfer);
     return session != NULL && SSL_CTX_get_app_data(SSL_get_SSL_CTX(session)) != NULL;
 }
 

@@ -2,6 +2,7 @@
 """TLS on both sides of hark: origins that speak it, and clients that go through a tunnel."""
 
 import select
+import socket
 import ssl
 
 from .client import RawClient
@@ -29,6 +30,29 @@ class TlsOrigin(RawOrigin):
             conn.close()
             return
         super()._serve(conn)
+
+
+def pass_on(port):
+    """A handler that puts a server of this machine behind it: what comes goes there, and back."""
+
+    def handle(conn):
+        with socket.create_connection(("127.0.0.1", port)) as inner:
+            conn.sock.settimeout(30)
+            other, open_ends = {conn.sock: inner, inner: conn.sock}, [conn.sock, inner]
+            while open_ends:
+                pending = conn.sock in open_ends and conn.sock.pending() > 0
+                ready = [conn.sock] if pending else select.select(open_ends, [], [])[0]
+                for sock in ready:
+                    data = sock.recv(65536)
+                    if data:
+                        other[sock].sendall(data)
+                        continue
+                    open_ends.remove(sock)
+                    if sock is inner:
+                        return
+                    inner.shutdown(socket.SHUT_WR)
+
+    return handle
 
 
 def client_context(ca_file, strict=True):
