@@ -125,6 +125,7 @@ static const struct command_option options[] = {
     {"pace", 0, "PACE", "recorded: keep the recorded distances in time; fast: do\nnot (default)"},
     {"speed", 0, "N", "with --pace recorded: N times as fast, such as 2x"},
     {"repeat", 0, "N", "send all of it N times"},
+    {"send-redacted", 0, NULL, "send marks where values were redacted, instead of skipping"},
     {"yes", 'y', NULL, "do not ask before sending what may change something"},
     {"set", 0, "KEY=VALUE", "set any key of the configuration (repeatable), if no\ndaemon runs"},
     {NULL, 0, NULL, NULL},
@@ -141,7 +142,9 @@ const struct command command_replay = {
             "\n"
             "Header fields keep their order, case and repeats, bodies their bytes; what changes\n"
             "all the same is told in docs/replay.md. Tunnels, WebSockets and requests whose body\n"
-            "is not all there are skipped. If a range or a filter has more than one request\n"
+            "is not all there are skipped. So are those that were recorded with values redacted,\n"
+            "unless --set-header, --drop-header and --set-query leave no mark in them, or\n"
+            "--send-redacted sends the marks. If a range or a filter has more than one request\n"
             "other than GET, HEAD and OPTIONS, hark asks first, or wants --yes.\n"
             "\n"
             "--diff compares each new answer with the recorded one, as hark diff does, and prints\n"

@@ -38,6 +38,7 @@ struct replay_report {
     int64_t sent;
     int64_t failed;
     int64_t skipped;
+    int64_t redacted; // of them
     int64_t missing;
     int64_t statuses[STATUS_COUNT];
     struct error_count errors[ERRORS_MAX];
@@ -204,6 +205,7 @@ int replay_report_add(struct replay_report *report, const struct value *values)
     bool is_skipped = is_text(&values[REPLAY_COLUMN_STATE], "skipped");
     bool is_missing = is_text(&values[REPLAY_COLUMN_STATE], "missing");
     report->skipped += is_skipped;
+    report->redacted += is_skipped && is_text(&values[REPLAY_COLUMN_ERROR], "redacted");
     report->missing += is_missing;
     if (is_skipped || is_missing)
         tell_unsent(report, values);
@@ -276,6 +278,15 @@ static void append_latency(const struct replay_report *report, struct buffer *li
     buffer_append_char(line, '\n');
 }
 
+static void append_mend(const struct replay_report *report, struct buffer *text)
+{
+    if (report->redacted == 0)
+        return;
+    buffer_append_text(text, "hark: to send what was redacted, give it with --set-header or\n"
+                             "  --set-query, leave it out with --drop-header, or send the marks\n"
+                             "  with --send-redacted\n");
+}
+
 void replay_report_finish(struct replay_report *report, const struct replay_end *end)
 {
     struct buffer text = {0};
@@ -293,6 +304,7 @@ void replay_report_finish(struct replay_report *report, const struct replay_end 
     append_different(report, &text);
     buffer_append_char(&text, '\n');
     append_latency(report, &text);
+    append_mend(report, &text);
     if (end->session_id > 0 && report->sent > 0)
         buffer_printf(&text, "hark: the new exchanges: hark ls session:%" PRId64 "\n",
                       end->session_id);
@@ -304,7 +316,7 @@ enum status replay_report_status(const struct replay_report *report)
 {
     if (report->sent == 0 && report->skipped == 0)
         return STATUS_NO_MATCH;
-    bool is_all_done =
-        report->failed == 0 && report->missing == 0 && report->sent > 0 && report->different == 0;
+    bool is_all_done = report->failed == 0 && report->missing == 0 && report->redacted == 0 &&
+                       report->sent > 0 && report->different == 0;
     return is_all_done ? STATUS_DONE : STATUS_FAILED;
 }

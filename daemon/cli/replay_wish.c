@@ -176,6 +176,7 @@ enum status replay_wish_read(struct replay_wish *wish, struct invocation *invoca
     struct err err = {0};
     wish->options.to = invocation_value(invocation, "to");
     wish->options.is_agreed = invocation_has(invocation, "yes");
+    wish->options.sends_marks = invocation_has(invocation, "send-redacted");
     enum status status = add_edits(wish, invocation);
     if (status == STATUS_DONE)
         status = read_numbers(wish, invocation);
@@ -265,6 +266,8 @@ void replay_wish_append_json(const struct replay_wish *wish, const struct invoca
         buffer_printf(out, ",\"rate\":%.17g", options->rate_per_s);
     if (options->speed > 0)
         buffer_printf(out, ",\"pace\":\"recorded\",\"speed\":%.17g", options->speed);
+    if (options->sends_marks)
+        buffer_append_text(out, ",\"send_redacted\":true");
     buffer_append_text(out, ",\"command\":");
     append_string(out, invocation->command_line);
     buffer_append_text(out, options->is_agreed ? ",\"yes\":true}" : "}");

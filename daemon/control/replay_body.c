@@ -160,6 +160,12 @@ static int read_yes(struct replay_body *body, const json_t *value, struct err *e
     return json_is_boolean(value) ? 0 : err_set(err, "\"yes\" wants true or false");
 }
 
+static int read_send_redacted(struct replay_body *body, const json_t *value, struct err *err)
+{
+    body->options.sends_marks = json_is_true(value);
+    return json_is_boolean(value) ? 0 : err_set(err, "\"send_redacted\" wants true or false");
+}
+
 static int read_command(struct replay_body *body, const json_t *value, struct err *err)
 {
     body->options.command = json_string_value(value);
@@ -182,6 +188,7 @@ static const struct key {
     {"pace", read_pace},
     {"speed", read_speed},
     {"yes", read_yes},
+    {"send_redacted", read_send_redacted},
     {"command", read_command},
 };
 

@@ -23,10 +23,11 @@ static void set_text(struct replay_view *view, enum replay_column column, const 
             (struct value){.type = VALUE_TEXT, .data = text, .length = strlen(text)};
 }
 
-static void set_outcome(struct replay_view *view, const char *outcome, const char *reason)
+static void set_outcome(struct replay_view *view, const char *outcome, const char *error,
+                        const char *reason)
 {
     set_text(view, REPLAY_COLUMN_STATE, outcome);
-    set_text(view, REPLAY_COLUMN_ERROR, outcome);
+    set_text(view, REPLAY_COLUMN_ERROR, error);
     set_text(view, REPLAY_COLUMN_ERROR_TEXT, reason);
 }
 
@@ -52,7 +53,7 @@ static void set_answer(struct replay_view *view, const struct replay_result *res
     set_text(view, REPLAY_COLUMN_ERROR, row->error);
     set_text(view, REPLAY_COLUMN_ERROR_TEXT, row->error_text);
     if (!result->is_recorded)
-        set_outcome(view, "not-recorded", "the recording did not take it");
+        set_outcome(view, "not-recorded", "not-recorded", "the recording did not take it");
 }
 
 void replay_view_make(struct replay_view *view, const struct replay_result *result)
@@ -67,12 +68,16 @@ void replay_view_make(struct replay_view *view, const struct replay_result *resu
         break;
     case REPLAY_SKIPPED:
         set_request(view, result->recorded);
-        set_outcome(view, "skipped", result->reason);
+        set_outcome(view, "skipped", "skipped", result->reason);
+        break;
+    case REPLAY_REDACTED:
+        set_request(view, result->recorded);
+        set_outcome(view, "skipped", "redacted", result->reason);
         break;
     case REPLAY_MISSING:
         snprintf(view->reason, sizeof(view->reason), "there is no exchange %" PRId64,
                  result->replay_of);
-        set_outcome(view, "missing", view->reason);
+        set_outcome(view, "missing", "missing", view->reason);
         break;
     }
 }

@@ -12,16 +12,45 @@
 
 static const char mark_start[] = REDACT_MARK_WORD ":";
 
+// --- recognising them ----------------------------------------------------------------------------
+
+// May this byte be at this place of a mark?
+static bool fits(char byte, size_t place)
+{
+    if (place < strlen(mark_start))
+        return byte == mark_start[place];
+    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f');
+}
+
+// The byte that a mark begins with is nowhere else in it: what does not fit can only begin one.
+bool redact_search(struct redact_search *search, const char *text, size_t length)
+{
+    size_t matched = search->matched;
+    for (size_t i = 0; i < length && matched < REDACT_MARK_BYTES; i++) {
+        if (matched == 0) {
+            const char *start = memchr(text + i, mark_start[0], length - i);
+            if (start == NULL)
+                break;
+            i = (size_t)(start - text);
+        }
+        matched = fits(text[i], matched) ? matched + 1 : text[i] == mark_start[0];
+    }
+    bool is_found = matched == REDACT_MARK_BYTES;
+    search->matched = is_found ? 0 : matched;
+    return is_found;
+}
+
+bool redact_has_mark(const char *text, size_t length)
+{
+    return redact_search(&(struct redact_search){0}, text, length);
+}
+
 bool redact_is_mark(const char *text, size_t length)
 {
-    size_t start = strlen(mark_start);
-    if (length != REDACT_MARK_BYTES || memcmp(text, mark_start, start) != 0)
-        return false;
-    for (size_t i = start; i < length; i++)
-        if (!(text[i] >= '0' && text[i] <= '9') && !(text[i] >= 'a' && text[i] <= 'f'))
-            return false;
-    return true;
+    return length == REDACT_MARK_BYTES && redact_has_mark(text, length);
 }
+
+// --- making one ----------------------------------------------------------------------------------
 
 void redact_mark_begin(struct redact_mark *mark, const unsigned char *key)
 {

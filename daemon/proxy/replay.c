@@ -9,6 +9,7 @@
 
 #include "hark/clock.h"
 #include "hark/mem.h"
+#include "replay_marks.h"
 #include "replay_plan.h"
 #include "replay_request.h"
 #include "server_private.h"
@@ -242,18 +243,45 @@ static int offer_body(struct replay *replay, struct replay_request *request, str
     return 0;
 }
 
-static int prepare_request(struct replay *replay, struct replay_request *request,
-                           struct err *reason, struct err *err)
+// Why a request is not sent.
+struct skip {
+    enum replay_outcome outcome;
+    struct err reason; // not set: it is
+};
+
+// What was redacted does not go out as if it were the value.
+static int check_marks(struct replay *replay, struct replay_request *request, struct skip *skip,
+                       struct err *err)
+{
+    struct replay_marks marks = {0};
+    if (replay->options->sends_marks)
+        return 0;
+    replay_marks_find(&marks, &request->message);
+    if (request->message.has_body &&
+        store_walk_body(replay->reader, request->recorded->id, BODY_REQUEST,
+                        replay_marks_on_segment, &marks, err) < 0)
+        return -1;
+    skip->outcome = REPLAY_REDACTED;
+    replay_marks_explain(&marks, &skip->reason);
+    return 0;
+}
+
+static int prepare_request(struct replay *replay, struct replay_request *request, struct skip *skip,
+                           struct err *err)
 {
     int64_t body_bytes = 0;
     const struct target *origin = replay->options->to == NULL ? NULL : &replay->origin;
     if (count_body(replay, request->recorded, &body_bytes, err) != 0)
         return -1;
     request->session_id = replay->session_id;
+    skip->outcome = REPLAY_SKIPPED;
     if (replay_message_make(&request->message, request->recorded, body_bytes, replay->options,
-                            origin, reason) != 0)
+                            origin, &skip->reason) != 0)
         return 0;
-    return request->message.has_body ? offer_body(replay, request, err) : 0;
+    if (check_marks(replay, request, skip, err) != 0)
+        return -1;
+    bool must_offer = request->message.has_body && !skip->reason.is_set;
+    return must_offer ? offer_body(replay, request, err) : 0;
 }
 
 // Reads exchange `id` ahead; one that cannot be sent is told of, and nothing is ahead then.
@@ -268,18 +296,18 @@ static int read_ahead(struct replay *replay, int64_t id, struct err *err)
         return 0;
     }
     struct replay_request *request = replay_request_create(&replay->mailbox, recorded);
-    struct err reason = {0};
-    int result = prepare_request(replay, request, &reason, err);
-    if (result == 0 && !reason.is_set) {
+    struct skip skip = {0};
+    int result = prepare_request(replay, request, &skip, err);
+    if (result == 0 && !skip.reason.is_set) {
         request->is_last_offered = request->is_last_offered || !request->message.has_body;
         replay->ahead = request;
         return 0;
     }
     if (result == 0)
-        tell(replay, &(struct replay_result){.outcome = REPLAY_SKIPPED,
+        tell(replay, &(struct replay_result){.outcome = skip.outcome,
                                              .replay_of = id,
                                              .recorded = recorded,
-                                             .reason = reason.text});
+                                             .reason = skip.reason.text});
     replay_request_unref(request);
     return result;
 }

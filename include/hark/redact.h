@@ -37,6 +37,14 @@ bool redaction_is_off(const struct redaction *rules);
 // Is this text a mark?
 bool redact_is_mark(const char *text, size_t length);
 
+// Looks for marks in a text that comes in pieces. Zero-initialised is at its beginning.
+struct redact_search {
+    size_t matched; // bytes of what may become one
+};
+// Was a mark found whose end is in this piece?
+bool redact_search(struct redact_search *search, const char *text, size_t length);
+bool redact_has_mark(const char *text, size_t length);
+
 bool redacts_field(const struct redaction *rules, const char *name);
 bool redacts_parameter(const struct redaction *rules, const char *name, size_t length); // decoded
 

@@ -33,7 +33,8 @@ struct replay_options {
     const struct replay_range *ranges; // in this order; none: what the filter matches
     size_t range_count;
     const struct filter *filter; // of what is recorded when the run begins; NULL: all of it
-    bool is_agreed; // to send more than one request that may change something (replay_count())
+    bool is_agreed;   // to send more than one request that may change something (replay_count())
+    bool sends_marks; // of redaction (hark/redact.h), in the place of the values
 
     const char *to;             // send everything to this origin: "http://host:port"; NULL
     struct fields set_headers;  // in the place of recorded ones of that name, or at the end
@@ -65,6 +66,7 @@ enum replay_outcome {
     REPLAY_ANSWERED, // whatever the status
     REPLAY_FAILED,   // no answer, or not a whole one
     REPLAY_SKIPPED,  // cannot be sent again
+    REPLAY_REDACTED, // would go out with marks in the place of values
     REPLAY_MISSING,  // there is no such exchange
 };
 
@@ -75,7 +77,7 @@ struct replay_result {
     const struct exchange_row *recorded; // NULL if it is missing
     const struct exchange_row *row;      // the new exchange, as it was written; NULL: not sent
     bool is_recorded;                    // false if the disk refused the new one
-    const char *reason;                  // why it was skipped; else NULL
+    const char *reason;                  // why it was not sent, unless it is missing; else NULL
 };
 
 struct replay_callbacks {

@@ -15,7 +15,7 @@ enum replay_column {
     REPLAY_COLUMN_MS,
     REPLAY_COLUMN_RESPONSE_SIZE,
     REPLAY_COLUMN_STATE, // as in `traffic`, or "skipped", "missing"
-    REPLAY_COLUMN_ERROR, // the same
+    REPLAY_COLUMN_ERROR, // the same, or "redacted"
     REPLAY_COLUMN_ERROR_TEXT,
     REPLAY_COLUMN_COUNT
 };

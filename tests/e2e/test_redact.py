@@ -428,7 +428,7 @@ class TestBodies:
         server = origin(answer_with(JSON_BODY.encode(), "application/json"))
         ask(hark, client, post(server, JSON_BODY.encode(), "application/json"))
         hark.wait_rows("status = 200")
-        done = hark.cli("replay", "--yes", "@last")
+        done = hark.cli("replay", "--send-redacted", "@last")
         assert done.returncode == 0, done.stderr
         row = hark.wait_rows("source = 'replay' AND state = 'done'")[0]
         assert '"password": "redacted:' in body_of(hark, row, "response").decode()

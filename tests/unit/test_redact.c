@@ -243,6 +243,25 @@ static void test_of_a_command_two_words_stay(void **state)
     free(shorter);
 }
 
+static void test_marks_are_found_in_pieces(void **state)
+{
+    (void)state;
+    static const char mark[] = "redacted:0123456789abcdef";
+    static const char text[] = "{\"a\": \"r rerredacted:0123456789abcdef0\"}";
+    static const char *const others[] = {"redacted:0123456789abcde", "redacted:0123456789abcdeF",
+                                         "redacted 0123456789abcdef", "",
+                                         "Redacted:0123456789abcdef"};
+    assert_true(redact_is_mark(mark, strlen(mark)));
+    assert_false(redact_is_mark(text, strlen(text)));
+    for (size_t cut = 0; cut <= strlen(text); cut++) {
+        struct redact_search search = {0};
+        bool is_first = redact_search(&search, text, cut);
+        assert_true(is_first || redact_search(&search, text + cut, strlen(text) - cut));
+    }
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        assert_false(redact_has_mark(others[i], strlen(others[i])));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_long_values_are_hashed_whole),
         cmocka_unit_test(test_a_row_is_redacted_everywhere),
         cmocka_unit_test(test_of_a_command_two_words_stay),
+        cmocka_unit_test(test_marks_are_found_in_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

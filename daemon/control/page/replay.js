@@ -49,13 +49,20 @@ class Results {
     this.state = h("p", { class: "note", role: "status" });
     this.element = h("div", { hidden: true }, this.state,
       h("table", { class: "results", "aria-label": "Results" }, this.body));
+    this.clear();
+  }
+
+  clear() {
     this.told = 0;
     this.failed = 0;
+    this.redacted = 0;
+    replace(this.body);
   }
 
   take(result) {
     this.told += 1;
     if (result.error) this.failed += 1;
+    if (result.error === "redacted") this.redacted += 1;
     if (this.told <= SHOWN_RESULTS) this.body.append(resultLine(result, this.dialog, this.actions));
     this.tell("so far");
   }
@@ -94,22 +101,21 @@ class ReplayDialog {
     this.sendButton.focus();
   }
 
-  async send(isAgreed) {
+  async send(isAgreed, sendsMarks = false) {
     replace(this.place);
     this.setGoing(true);
-    this.results.told = 0;
-    this.results.failed = 0;
-    replace(this.results.body);
+    this.results.clear();
     try {
       const response = await ask("replay", {}, {
         method: "POST",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ ...this.request, ...(this.to.value.trim() && { to: this.to.value.trim() }),
-          ...(isAgreed && { yes: true }), command: "hark replay (page)" }),
+          ...(isAgreed && { yes: true }), ...(sendsMarks && { send_redacted: true }), command: "hark replay (page)" }),
       });
       this.session = response.headers.get("Hark-Session");
       await readLines(response, (result) => this.results.take(result));
       this.results.tell("sent again");
+      if (this.results.redacted > 0) this.offerMarks(isAgreed);
     } catch (error) {
       this.showProblem(error, isAgreed);
     }
@@ -129,6 +135,14 @@ class ReplayDialog {
       h("strong", {}, "This may change something"), h("p", {}, text),
       button("Send all the same", () => this.send(true))));
     this.place.querySelector("button").focus();
+  }
+
+  // What was redacted is not known. Whoever wants to can send the marks that stand for it.
+  offerMarks(isAgreed) {
+    const what = count(this.results.redacted, "request was", "requests were");
+    replace(this.place, h("div", { class: "problem", role: "alert" },
+      h("strong", {}, `${what} not sent`), h("p", {}, "Marks stand in the recording where values were redacted."),
+      button("Send all with the marks", () => this.send(isAgreed, true))));
   }
 
   setGoing(isGoing) {
