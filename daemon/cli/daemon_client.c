@@ -234,12 +234,13 @@ enum daemon_answer daemon_change(const char *data_dir, const char *method, const
     return ask(data_dir, &question, value, err);
 }
 
-enum daemon_answer daemon_post_for_lines(const char *data_dir, const char *path, const char *body,
-                                         struct daemon_lines *lines, struct err *err)
+enum daemon_answer daemon_ask_for_lines(const char *data_dir, const char *method, const char *path,
+                                        const char *body, struct daemon_lines *lines,
+                                        struct err *err)
 {
     struct line_reader reader = {.lines = lines};
     struct question question = {
-        .method = "POST", .path = path, .body = body, .expected = HTTP_OK, .reader = &reader};
+        .method = method, .path = path, .body = body, .expected = HTTP_OK, .reader = &reader};
     json_t *value = NULL;
     enum daemon_answer answer = ask(data_dir, &question, &value, err);
     json_decref(value);

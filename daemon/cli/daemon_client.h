@@ -38,9 +38,10 @@ struct daemon_lines {
     bool has_left; // of its own will
 };
 
-// POST `body`, JSON, to `path`.
-enum daemon_answer daemon_post_for_lines(const char *data_dir, const char *path, const char *body,
-                                         struct daemon_lines *lines, struct err *err);
+// `method` on `path` with `body` (JSON; NULL: none).
+enum daemon_answer daemon_ask_for_lines(const char *data_dir, const char *method, const char *path,
+                                        const char *body, struct daemon_lines *lines,
+                                        struct err *err);
 
 // A file to POST. The caller owns the value that is answered.
 struct daemon_upload {

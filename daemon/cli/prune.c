@@ -1,31 +1,16 @@
 // SPDX-License-Identifier: MIT
 // hark prune: deletes exchanges, through the daemon that has the recording or by itself.
-#include "daemon_client.h"
 #include "hark/clock.h"
 #include "hark/human.h"
-#include "hark/query.h"
-#include "hark/store_prune.h"
 #include "hark/units.h"
 #include "number.h"
-#include "progress.h"
+#include "prune_run.h"
 #include "recording_owner.h"
 
 #include <inttypes.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-#define SILENT_US 1000000
-#define REDRAW_US 100000
-
-// What is asked for. Owner: run(). Zero-initialised is empty.
-struct wish {
-    struct arena arena;
-    struct store_prune_options options;
-    struct filter *filter;
-    const char *filter_text; // the words, joined; NULL: none
-};
 
 // --- what is asked for ---------------------------------------------------------------------------
 
@@ -56,7 +41,7 @@ static enum status read_limits(const struct invocation *invocation,
     return STATUS_DONE;
 }
 
-static enum status read_filter(const struct invocation *invocation, struct wish *wish)
+static enum status read_filter(const struct invocation *invocation, struct prune_wish *wish)
 {
     enum status status = invocation_filter(invocation, &wish->filter);
     wish->options.filter = wish->filter;
@@ -69,7 +54,7 @@ static enum status read_filter(const struct invocation *invocation, struct wish 
     return STATUS_DONE;
 }
 
-static enum status read_wish(const struct invocation *invocation, struct wish *wish)
+static enum status read_wish(const struct invocation *invocation, struct prune_wish *wish)
 {
     wish->options = (struct store_prune_options){
         .keep_from_us = STORE_PRUNE_NO_LIMIT,
@@ -84,101 +69,6 @@ static enum status read_wish(const struct invocation *invocation, struct wish *w
                                "--keep-bytes or --keep-count; or --compact");
     enum status status = read_limits(invocation, &wish->options);
     return status == STATUS_DONE ? read_filter(invocation, wish) : status;
-}
-
-// --- doing it ------------------------------------------------------------------------------------
-
-static const char *append_parameter(struct arena *arena, const char *query, const char *name,
-                                    const char *value)
-{
-    return value ? query_set(arena, query, name, value) : query;
-}
-
-static enum status prune_there(const struct invocation *invocation, struct wish *wish,
-                               struct store_prune_result *result)
-{
-    struct arena *arena = &wish->arena;
-    const char *query = append_parameter(arena, NULL, "filter", wish->filter_text);
-    query = append_parameter(arena, query, "older", invocation_value(invocation, "older"));
-    query =
-        append_parameter(arena, query, "keep_bytes", invocation_value(invocation, "keep-bytes"));
-    query =
-        append_parameter(arena, query, "keep_count", invocation_value(invocation, "keep-count"));
-    if (wish->options.is_compact)
-        query = query_set(arena, query, "compact", "1");
-    json_t *value = NULL;
-    struct err err = {0};
-    const char *path = arena_printf(arena, "/api/v1/exchanges?%s", query);
-    enum daemon_answer answer =
-        daemon_change(invocation->data_dir, "DELETE", path, NULL, &value, &err);
-    if (answer == DAEMON_ABSENT)
-        return invocation_fail(invocation, STATUS_UNREACHABLE, "the daemon has ended");
-    if (answer == DAEMON_FAILED)
-        return invocation_fail(invocation, STATUS_FAILED, "%s", err.text);
-    *result = (struct store_prune_result){
-        .exchanges = json_integer_value(json_object_get(value, "exchanges")),
-        .bytes = json_integer_value(json_object_get(value, "bytes")),
-        .marked = json_integer_value(json_object_get(value, "marked")),
-        .size = json_integer_value(json_object_get(value, "size")),
-    };
-    json_decref(value);
-    return STATUS_DONE;
-}
-
-// Who does the work, and says on a terminal how far it is. Owner: prune_here().
-struct worker {
-    struct store_writer *writer;
-    const struct store_prune_result *result;
-    int64_t began_us;
-    int64_t drawn_us;
-};
-
-static int run_and_show(void *ctx, store_step_fn step, void *step_ctx, struct err *err)
-{
-    struct worker *worker = ctx;
-    int64_t now_us = clock_monotonic_us();
-    if (now_us - worker->began_us > SILENT_US && now_us - worker->drawn_us > REDRAW_US &&
-        progress_is_wanted()) {
-        worker->drawn_us = now_us;
-        fprintf(stderr, PROGRESS_LINE_BEGIN "hark prune: %" PRId64 " exchanges deleted, %d s",
-                worker->result->exchanges, (int)((now_us - worker->began_us) / 1000000));
-        fflush(stderr);
-    }
-    return store_run_here(worker->writer, step, step_ctx, err);
-}
-
-static void end_showing(const struct worker *worker)
-{
-    if (worker->drawn_us != 0)
-        fputs(PROGRESS_LINE_BEGIN, stderr);
-}
-
-static enum status prune_here(const struct invocation *invocation, const struct wish *wish,
-                              struct store_prune_result *result)
-{
-    struct log *log = log_create(STDERR_FILENO, LOG_LEVEL_WARN, false);
-    struct err err = {0};
-    enum status status = STATUS_FAILED;
-    // A dry run changes nothing, so it takes no lock.
-    struct store_writer *writer = NULL;
-    if (!wish->options.is_dry_run)
-        writer = recording_open_writer(invocation, log);
-    struct worker worker = {.writer = writer, .result = result, .began_us = clock_monotonic_us()};
-    const struct store_runner runner = {.run = run_and_show, .ctx = &worker};
-    if (!writer && !wish->options.is_dry_run)
-        goto out;
-    int rc = store_prune(invocation->reader, &wish->options, &runner, result, &err);
-    end_showing(&worker);
-    if (rc == 0 && wish->options.is_compact && writer)
-        rc = store_compact(writer, &err);
-    if (rc == 0)
-        status = STATUS_DONE;
-    else
-        invocation_fail(invocation, STATUS_FAILED, "%s", err.text);
-    store_writer_close(writer);
-out:
-    log_destroy(log);
-    return status;
 }
 
 // --- what came of it -----------------------------------------------------------------------------
@@ -205,7 +95,7 @@ static void append_summary(struct buffer *out, const struct store_prune_result *
     human_append_size(out, result->size);
 }
 
-static enum status report(const struct invocation *invocation, const struct wish *wish,
+static enum status report(const struct invocation *invocation, const struct prune_wish *wish,
                           const struct store_prune_result *result)
 {
     bool is_dry_run = wish->options.is_dry_run;
@@ -228,7 +118,7 @@ static enum status report(const struct invocation *invocation, const struct wish
     return STATUS_DONE;
 }
 
-static enum status prune(struct invocation *invocation, struct wish *wish)
+static enum status prune(struct invocation *invocation, struct prune_wish *wish)
 {
     struct store_prune_result result = {0};
     bool has_daemon = false;
@@ -236,8 +126,8 @@ static enum status prune(struct invocation *invocation, struct wish *wish)
     if (status == STATUS_DONE && !wish->options.is_dry_run)
         status = recording_find_daemon(invocation, &has_daemon);
     if (status == STATUS_DONE)
-        status = has_daemon ? prune_there(invocation, wish, &result)
-                            : prune_here(invocation, wish, &result);
+        status = has_daemon ? prune_run_there(invocation, wish, &result)
+                            : prune_run_here(invocation, wish, &result);
     return status == STATUS_DONE ? report(invocation, wish, &result) : status;
 }
 
@@ -252,7 +142,7 @@ static void choose_temporary_folder(const struct invocation *invocation)
 
 static enum status run(struct invocation *invocation)
 {
-    struct wish wish = {0};
+    struct prune_wish wish = {0};
     if (invocation_has(invocation, "compact"))
         choose_temporary_folder(invocation);
     enum status status = read_wish(invocation, &wish);

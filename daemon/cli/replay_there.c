@@ -79,8 +79,8 @@ struct replay_end replay_run_there(const struct invocation *invocation,
     struct err err = {0};
     replay_wish_append_json(wish, invocation, &body);
     sigset_t before = replay_hold_signals();
-    enum daemon_answer answer =
-        daemon_post_for_lines(invocation->data_dir, "/api/v1/replay", body.data, &lines, &err);
+    enum daemon_answer answer = daemon_ask_for_lines(invocation->data_dir, "POST", "/api/v1/replay",
+                                                     body.data, &lines, &err);
     replay_release_signals(&before);
     if (answer == DAEMON_ABSENT)
         there.end.status = invocation_fail(invocation, STATUS_UNREACHABLE, "the daemon has ended");

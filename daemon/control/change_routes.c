@@ -11,10 +11,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-static int run_job(void *ctx, store_step_fn step, void *step_ctx, struct err *err)
-{
-    return server_run_job(ctx, step, step_ctx, err);
-}
+// How often a deletion says how far it is, if that is asked for.
+#define TELL_US ((int64_t)100000)
 
 // --- deleting ------------------------------------------------------------------------------------
 
@@ -55,35 +53,89 @@ static bool is_all(const struct store_prune_options *options)
            options->keep_bytes == STORE_PRUNE_NO_LIMIT;
 }
 
-static void remove_exchanges(const struct route_context *context, const struct request *request,
-                             const struct store_prune_options *options, struct reply *reply)
+// Owner: exchanges_answer_remove().
+struct removal {
+    struct server *server;
+    struct store_prune_options options;
+    struct store_prune_result result; // so far
+    bool tells_progress;              // a line now and then, the last of which is the result
+    int64_t told_us;
+    struct reply *reply;
+};
+
+static int write_result(struct removal *removal)
 {
-    const struct store_runner runner = {.run = run_job, .ctx = context->server};
-    struct store_prune_result result;
+    const struct store_prune_result *result = &removal->result;
+    struct buffer line = {0};
+    buffer_printf(&line,
+                  "{\"exchanges\":%" PRId64 ",\"bytes\":%" PRId64 ",\"marked\":%" PRId64
+                  ",\"size\":%" PRId64 "}\n",
+                  result->exchanges, result->bytes, result->marked, result->size);
+    int rc = reply_write_buffer(removal->reply, &line);
+    buffer_fini(&line);
+    return rc;
+}
+
+static int run_job(void *ctx, store_step_fn step, void *step_ctx, struct err *err)
+{
+    struct removal *removal = ctx;
+    int64_t now_us = clock_monotonic_us();
+    if (removal->tells_progress && now_us - removal->told_us > TELL_US) {
+        removal->told_us = now_us;
+        if (write_result(removal) < 0 || reply_flush(removal->reply) < 0)
+            return err_set(err, "nobody waits for it any more");
+    }
+    return server_run_job(removal->server, step, step_ctx, err);
+}
+
+// In the middle of the lines, the last one says it.
+static void explain(struct removal *removal, const struct err *err)
+{
+    static const char title[] = "not everything was deleted";
+    struct buffer text = {0};
+    struct buffer line = {0};
+    buffer_printf(&text, "%" PRId64 " exchanges were, then: %s", removal->result.exchanges,
+                  err->text);
+    if (!removal->reply->is_streamed) {
+        reply_problem(removal->reply, 503, title, "%s", text.data);
+    } else {
+        buffer_printf(&line, "{\"title\":\"%s\",\"status\":503,\"detail\":", title);
+        buffer_append_json_string(&line, text.data, text.length);
+        buffer_append_text(&line, "}\n");
+        reply_write_buffer(removal->reply, &line);
+    }
+    buffer_fini(&text);
+    buffer_fini(&line);
+}
+
+static void remove_exchanges(struct removal *removal, struct store_reader *reader)
+{
+    const struct store_runner runner = {.run = run_job, .ctx = removal};
     struct err err = {0};
-    if (is_all(options))
-        reply_problem(reply, 400, "nothing says what to delete",
-                      "Send filter, older, keep_bytes or keep_count; filter=id:1.. is all there "
-                      "is. compact=1 alone gives free space back.");
-    else if (store_prune(request->reader, options, &runner, &result, &err) < 0)
-        reply_problem(reply, 503, "not everything was deleted",
-                      "%" PRId64 " exchanges were, then: %s", result.exchanges, err.text);
+    removal->told_us = clock_monotonic_us();
+    removal->reply->type = removal->tells_progress ? "application/jsonl" : "application/json";
+    if (store_prune(reader, &removal->options, &runner, &removal->result, &err) == 0)
+        write_result(removal);
     else
-        reply_json(reply, "application/json",
-                   json_pack("{s:I, s:I, s:I, s:I}", "exchanges", (json_int_t)result.exchanges,
-                             "bytes", (json_int_t)result.bytes, "marked", (json_int_t)result.marked,
-                             "size", (json_int_t)result.size));
+        explain(removal, &err);
 }
 
 void exchanges_answer_remove(const struct route_context *context, const struct request *request,
                              struct reply *reply)
 {
-    struct store_prune_options options = {0};
+    struct removal removal = {.server = context->server, .reply = reply};
     struct filter *filter;
-    if (read_limits(request, &options, reply) < 0 || request_filter(request, &filter, reply) < 0)
+    if (read_limits(request, &removal.options, reply) < 0 ||
+        request_flag(request, "progress", &removal.tells_progress, reply) < 0 ||
+        request_filter(request, &filter, reply) < 0)
         return;
-    options.filter = filter;
-    remove_exchanges(context, request, &options, reply);
+    removal.options.filter = filter;
+    if (is_all(&removal.options))
+        reply_problem(reply, 400, "nothing says what to delete",
+                      "Send filter, older, keep_bytes or keep_count; filter=id:1.. is all there "
+                      "is. compact=1 alone gives free space back.");
+    else
+        remove_exchanges(&removal, request->reader);
     filter_destroy(filter);
 }
 

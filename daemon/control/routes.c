@@ -21,7 +21,7 @@ static const struct route routes[] = {
     {"GET", "/api/v1/exchanges", ROUTE_TOKEN, WORK_QUICK, CONTENT_NONE,
      "filter limit before after oldest", exchanges_answer_list},
     {"DELETE", "/api/v1/exchanges", ROUTE_TOKEN, WORK_LONG, CONTENT_NONE,
-     "filter older keep_bytes keep_count dry_run compact", exchanges_answer_remove},
+     "filter older keep_bytes keep_count dry_run compact progress", exchanges_answer_remove},
     {"GET", "/api/v1/exchanges/*", ROUTE_TOKEN, WORK_QUICK, CONTENT_NONE, NULL,
      exchanges_answer_one},
     {"GET", "/api/v1/exchanges/*/messages", ROUTE_TOKEN, WORK_LONG, CONTENT_NONE, "after limit",

@@ -12,7 +12,7 @@ import termios
 import time
 
 from .daemon import HARK, clean_environment
-from .wait import SCALE
+from .wait import SCALE, wait_until
 
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -38,3 +38,37 @@ def on_terminal(*args, home, columns=80, term="xterm-256color", env=None, second
     os.close(master)
     status = process.wait(seconds * SCALE)
     return written.decode("utf-8").replace("\r\n", "\n"), status
+
+
+class OnTerminal:
+    """A command whose messages go to a terminal, and its results elsewhere."""
+
+    def __init__(self, hark, *words):
+        self.master, slave = pty.openpty()
+        self.text = ""
+        self.process = subprocess.Popen(
+            [str(HARK), words[0], "--data-dir", str(hark.data_dir), *words[1:]],
+            env=clean_environment(hark.home, TERM="xterm"), stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=slave,
+        )
+        os.close(slave)
+
+    def _read(self):
+        while select.select([self.master], [], [], 0)[0]:
+            try:
+                self.text += os.read(self.master, 65536).decode()
+            except OSError:  # it has ended
+                return
+
+    def wait_for(self, pattern):
+        def is_there():
+            self._read()
+            return re.search(pattern, self.text)
+
+        return wait_until(is_there, f"{pattern} on the terminal", seconds=20)
+
+    def end(self):
+        status = self.process.wait(20)
+        self._read()
+        os.close(self.master)
+        return status

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+// The daemon answers with a line of JSON now and then while it deletes, and the last one is the
+// result, or says what has gone wrong.
+#include "prune_run.h"
+
+#include "daemon_client.h"
+#include "hark/clock.h"
+#include "hark/query.h"
+#include "progress.h"
+#include "recording_owner.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define SILENT_US 1000000
+#define REDRAW_US 100000
+
+// --- how far it is -------------------------------------------------------------------------------
+
+// Owner: who does the work.
+struct drawing {
+    bool is_wanted;
+    int64_t began_us;
+    int64_t drawn_us; // 0: nothing is drawn
+    int64_t drawn_exchanges;
+};
+
+static struct drawing drawing_begin(void)
+{
+    return (struct drawing){.is_wanted = progress_is_wanted(), .began_us = clock_monotonic_us()};
+}
+
+static void draw(struct drawing *drawing, int64_t exchanges)
+{
+    int64_t now_us = clock_monotonic_us();
+    bool is_news = exchanges != drawing->drawn_exchanges;
+    if (!drawing->is_wanted || now_us - drawing->began_us < SILENT_US ||
+        (!is_news && now_us - drawing->drawn_us < REDRAW_US))
+        return;
+    drawing->drawn_us = now_us;
+    drawing->drawn_exchanges = exchanges;
+    fprintf(stderr, PROGRESS_LINE_BEGIN "hark prune: %" PRId64 " exchanges deleted, %d s",
+            exchanges, (int)((now_us - drawing->began_us) / 1000000));
+    fflush(stderr);
+}
+
+static void drawing_end(const struct drawing *drawing)
+{
+    if (drawing->drawn_us != 0)
+        fputs(PROGRESS_LINE_BEGIN, stderr);
+}
+
+// --- by the daemon -------------------------------------------------------------------------------
+
+struct there {
+    struct drawing drawing;
+    struct store_prune_result *result; // so far
+    struct err problem;
+};
+
+static int64_t number_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static int on_line(void *ctx, const char *line, size_t length)
+{
+    struct there *there = ctx;
+    json_t *object = json_loadb(line, length, 0, NULL);
+    const char *detail = json_string_value(json_object_get(object, "detail"));
+    if (detail != NULL)
+        err_set(&there->problem, "%s", detail);
+    else
+        *there->result = (struct store_prune_result){
+            .exchanges = number_of(object, "exchanges"),
+            .bytes = number_of(object, "bytes"),
+            .marked = number_of(object, "marked"),
+            .size = number_of(object, "size"),
+        };
+    draw(&there->drawing, there->result->exchanges);
+    json_decref(object);
+    return 0;
+}
+
+// Asked about once a second: time to draw that it goes on.
+static bool must_leave(void *ctx)
+{
+    struct there *there = ctx;
+    draw(&there->drawing, there->result->exchanges);
+    return false;
+}
+
+static const char *append_parameter(struct arena *arena, const char *query, const char *name,
+                                    const char *value)
+{
+    return value ? query_set(arena, query, name, value) : query;
+}
+
+static const char *make_path(const struct invocation *invocation, struct prune_wish *wish,
+                             bool wants_progress)
+{
+    struct arena *arena = &wish->arena;
+    const char *query = append_parameter(arena, NULL, "progress", wants_progress ? "1" : NULL);
+    query = append_parameter(arena, query, "filter", wish->filter_text);
+    query = append_parameter(arena, query, "older", invocation_value(invocation, "older"));
+    query =
+        append_parameter(arena, query, "keep_bytes", invocation_value(invocation, "keep-bytes"));
+    query =
+        append_parameter(arena, query, "keep_count", invocation_value(invocation, "keep-count"));
+    if (wish->options.is_compact)
+        query = query_set(arena, query, "compact", "1");
+    return arena_printf(arena, "/api/v1/exchanges?%s", query);
+}
+
+enum status prune_run_there(const struct invocation *invocation, struct prune_wish *wish,
+                            struct store_prune_result *result)
+{
+    struct there there = {.drawing = drawing_begin(), .result = result};
+    struct daemon_lines lines = {.on_line = on_line, .must_leave = must_leave, .ctx = &there};
+    struct err err = {0};
+    const char *path = make_path(invocation, wish, there.drawing.is_wanted);
+    enum daemon_answer answer =
+        daemon_ask_for_lines(invocation->data_dir, "DELETE", path, NULL, &lines, &err);
+    drawing_end(&there.drawing);
+    if (answer == DAEMON_ABSENT)
+        return invocation_fail(invocation, STATUS_UNREACHABLE, "the daemon has ended");
+    if (answer == DAEMON_FAILED)
+        return invocation_fail(invocation, STATUS_FAILED, "%s", err.text);
+    if (there.problem.is_set)
+        return invocation_fail(invocation, STATUS_FAILED, "%s", there.problem.text);
+    return STATUS_DONE;
+}
+
+// --- here ----------------------------------------------------------------------------------------
+
+struct here {
+    struct drawing drawing;
+    struct store_writer *writer;
+    const struct store_prune_result *result;
+};
+
+static int run_and_show(void *ctx, store_step_fn step, void *step_ctx, struct err *err)
+{
+    struct here *here = ctx;
+    draw(&here->drawing, here->result->exchanges);
+    return store_run_here(here->writer, step, step_ctx, err);
+}
+
+static enum status run(const struct invocation *invocation, const struct prune_wish *wish,
+                       struct store_writer *writer, struct store_prune_result *result)
+{
+    struct here here = {.drawing = drawing_begin(), .writer = writer, .result = result};
+    const struct store_runner runner = {.run = run_and_show, .ctx = &here};
+    struct err err = {0};
+    int rc = store_prune(invocation->reader, &wish->options, &runner, result, &err);
+    drawing_end(&here.drawing);
+    if (rc == 0 && wish->options.is_compact && writer)
+        rc = store_compact(writer, &err);
+    return rc == 0 ? STATUS_DONE : invocation_fail(invocation, STATUS_FAILED, "%s", err.text);
+}
+
+enum status prune_run_here(const struct invocation *invocation, const struct prune_wish *wish,
+                           struct store_prune_result *result)
+{
+    struct log *log = log_create(STDERR_FILENO, LOG_LEVEL_WARN, false);
+    enum status status = STATUS_FAILED;
+    // A dry run changes nothing, so it takes no lock.
+    struct store_writer *writer = NULL;
+    if (!wish->options.is_dry_run)
+        writer = recording_open_writer(invocation, log);
+    if (writer || wish->options.is_dry_run)
+        status = run(invocation, wish, writer, result);
+    store_writer_close(writer);
+    log_destroy(log);
+    return status;
+}
