@@ -159,7 +159,8 @@ int control_prepare_page(struct control *control, const char *ui_address,
     *page = control->page;
     if (control->page != NULL && place_is_asked(control->page, ui_address))
         return 0;
-    *page = ui_address == NULL ? NULL : place_bind(ui_address, &control->access, err);
+    *page =
+        ui_address == NULL ? NULL : place_bind(ui_address, control->page, &control->access, err);
     return *page == NULL && ui_address != NULL ? -1 : 0;
 }
 

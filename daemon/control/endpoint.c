@@ -5,6 +5,7 @@
 
 #include "hark/address.h"
 #include "hark/control.h"
+#include "hark/listening.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -39,17 +40,16 @@ static int say_address(int fd, char *address, size_t address_size)
     return 0;
 }
 
-int endpoint_listen_tcp(const char *ui_address, char *address, size_t address_size, struct err *err)
+int endpoint_listen_tcp(const char *ui_address, int leaving, char *address, size_t address_size,
+                        struct err *err)
 {
     struct address parsed;
     if (address_parse(ui_address, &parsed) < 0)
         return err_set(err, "page: %s is no address", ui_address);
 
-    int fd = socket(parsed.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int on = 1;
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-        bind(fd, (struct sockaddr *)&parsed.storage, parsed.length) < 0 ||
-        listen(fd, BACKLOG) < 0 || say_address(fd, address, address_size) < 0) {
+    int beside = leaving >= 0 && listening_has_port(leaving, &parsed) ? leaving : -1;
+    int fd = listening_open(&parsed, BACKLOG, beside);
+    if (fd < 0 || say_address(fd, address, address_size) < 0) {
         err_set(err, "page: listen on %s: %s%s", ui_address, strerror(errno),
                 errno == EADDRINUSE ? "; choose another with --ui, or --ui off" : "");
         if (fd >= 0)

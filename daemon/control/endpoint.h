@@ -9,8 +9,9 @@
 #include <sys/types.h>
 
 // Binds and listens on "ADDR:PORT". `address` (at least 64 bytes) gets the address with the real
-// port. Returns the descriptor, or -1.
-int endpoint_listen_tcp(const char *ui_address, char *address, size_t address_size,
+// port. `leaving` listens for the page until now, perhaps on the same port; -1: none does. Returns
+// the descriptor, or -1.
+int endpoint_listen_tcp(const char *ui_address, int leaving, char *address, size_t address_size,
                         struct err *err);
 
 // The same for a listening socket that was passed to the process.

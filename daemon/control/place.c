@@ -26,10 +26,21 @@ static struct control_page *with_socket(struct control_page *page, int fd)
     return NULL;
 }
 
-struct control_page *place_bind(const char *asked, const struct access *access, struct err *err)
+static int socket_of(const struct control_page *page)
+{
+    const union MHD_DaemonInfo *info =
+        page == NULL || page->face.daemon == NULL
+            ? NULL
+            : MHD_get_daemon_info(page->face.daemon, MHD_DAEMON_INFO_LISTEN_FD);
+    return info == NULL ? -1 : info->listen_fd;
+}
+
+struct control_page *place_bind(const char *asked, const struct control_page *leaving,
+                                const struct access *access, struct err *err)
 {
     struct control_page *page = create(asked, access);
-    return with_socket(page, endpoint_listen_tcp(asked, page->address, sizeof page->address, err));
+    return with_socket(page, endpoint_listen_tcp(asked, socket_of(leaving), page->address,
+                                                 sizeof page->address, err));
 }
 
 struct control_page *place_take(int fd, const char *asked, const struct access *access,

@@ -18,8 +18,10 @@ struct control_page {
     int fd; // listening, until its daemon has it
 };
 
-// Binds `asked`; `access` is copied but for the address.
-struct control_page *place_bind(const char *asked, const struct access *access, struct err *err);
+// Binds `asked`, which may be the port of the page that is there until now (NULL: none); `access`
+// is copied but for the address.
+struct control_page *place_bind(const char *asked, const struct control_page *leaving,
+                                const struct access *access, struct err *err);
 // The same for a listening socket that was passed to the process; it is taken over.
 struct control_page *place_take(int fd, const char *asked, const struct access *access,
                                 struct err *err);

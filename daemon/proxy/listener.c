@@ -8,6 +8,7 @@
 #include "admission.h"
 #include "client.h"
 #include "hark/clock.h"
+#include "hark/listening.h"
 #include "hark/mem.h"
 #include "hark/raw_head.h"
 #include "hark/socks.h"
@@ -53,25 +54,20 @@ static void learn_address(struct listener *listener)
     address_format(socket_address, listener->text, sizeof(listener->text));
 }
 
-static int open_socket(struct listener *listener, const char *text, struct err *err)
+static int open_socket(struct listener *listener, int beside, struct err *err)
 {
-    struct sockaddr *socket_address = (struct sockaddr *)&listener->address.storage;
-    int one = 1;
-    listener->fd = socket(socket_address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (listener->fd < 0)
-        return err_set(err, "listen on %s: %s", text, strerror(errno));
-    setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (bind(listener->fd, socket_address, listener->address.length) != 0 ||
-        listen(listener->fd, BACKLOG) != 0) {
+    listener->fd = listening_open(&listener->address, BACKLOG, beside);
+    if (listener->fd < 0) {
         const char *hint =
             errno == EADDRINUSE ? " (another daemon? see hark status, or use --listen)" : "";
-        return err_set(err, "listen on %s: %s%s", text, strerror(errno), hint);
+        return err_set(err, "listen on %s: %s%s", listener->asked, strerror(errno), hint);
     }
     learn_address(listener);
     return 0;
 }
 
-struct listener *listener_create(const char *address_text, int64_t session_id, struct err *err)
+struct listener *listener_create(const char *address_text, int64_t session_id, int beside,
+                                 struct err *err)
 {
     struct listener *listener = mem_calloc(1, sizeof(*listener));
     atomic_init(&listener->refs, 1);
@@ -82,7 +78,7 @@ struct listener *listener_create(const char *address_text, int64_t session_id, s
     if (address_parse(address_text, &listener->address) != 0)
         result = err_set(err, "listen: \"%s\" is no ADDR:PORT", address_text);
     if (result == 0)
-        result = open_socket(listener, address_text, err);
+        result = open_socket(listener, beside, err);
     if (result == 0)
         return listener;
     listener_release(listener);

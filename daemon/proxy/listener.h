@@ -29,7 +29,9 @@ struct listener {
 // A descriptor kept for the time when there are no more; -1 if there are none now.
 int listener_open_spare(void);
 
-struct listener *listener_create(const char *address_text, int64_t session_id, struct err *err);
+// `beside` as for listening_open().
+struct listener *listener_create(const char *address_text, int64_t session_id, int beside,
+                                 struct err *err);
 // For a listening socket that was passed to the process, which is taken over.
 struct listener *listener_create_passed(int fd);
 // From now on it stands in for an origin. The route is taken over.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Where the server listens: its own addresses, and those of sessions.
 #include "hark/buffer.h"
+#include "hark/listening.h"
 #include "reverse.h"
 #include "server_state.h"
 
@@ -34,7 +35,7 @@ static void warn_of_open_door(struct server *server, const struct listener *list
 static int open_listener(struct server *server, const struct config *config, const char *text,
                          struct err *err)
 {
-    struct listener *listener = listener_create(text, 0, err);
+    struct listener *listener = listener_create(text, 0, -1, err);
     if (listener == NULL)
         return -1;
     warn_of_open_door(server, listener, config);
@@ -49,7 +50,7 @@ static int open_reverse(struct server *server, const struct config *config, size
     if (origin == NULL)
         return -1;
     char *text = reverse_listen_text(config, index);
-    struct listener *listener = listener_create(text, 0, err);
+    struct listener *listener = listener_create(text, 0, -1, err);
     free(text);
     if (listener == NULL) {
         route_destroy(origin);
@@ -138,6 +139,30 @@ static void release_all(struct listener *first)
     }
 }
 
+// Is it there because of the current configuration, and not in the next one?
+static bool is_dropped(const struct server *server, const struct listener *listener,
+                       const struct config *config)
+{
+    return listener->session_id == server->session_id && listener->origin == NULL &&
+           is_in(&server->config->listen, listener->asked) &&
+           !is_in(&config->listen, listener->asked);
+}
+
+// The socket with the port of this address that will not be listened on any more; -1: none.
+static int find_leaving(struct server *server, const struct config *config, const char *text)
+{
+    struct address address;
+    int fd = -1;
+    if (address_parse(text, &address) != 0)
+        return -1;
+    pthread_mutex_lock(&server->mutex);
+    for (const struct listener *at = server->listeners; at != NULL; at = at->next)
+        if (is_dropped(server, at, config) && listening_has_port(at->fd, &address))
+            fd = at->fd;
+    pthread_mutex_unlock(&server->mutex);
+    return fd;
+}
+
 int server_prepare_listeners(struct server *server, const struct config *config,
                              struct listener **added, struct err *err)
 {
@@ -150,7 +175,8 @@ int server_prepare_listeners(struct server *server, const struct config *config,
         const char *text = config->listen.items[i];
         if (is_in(&server->config->listen, text))
             continue;
-        *link = listener_create(text, server->session_id, err);
+        int beside = find_leaving(server, config, text);
+        *link = listener_create(text, server->session_id, beside, err);
         if (*link == NULL) {
             release_all(*added);
             return -1;
@@ -158,15 +184,6 @@ int server_prepare_listeners(struct server *server, const struct config *config,
         link = &(*link)->next;
     }
     return 0;
-}
-
-// Is it there because of the current configuration, and not in the next one?
-static bool is_dropped(const struct server *server, const struct listener *listener,
-                       const struct config *config)
-{
-    return listener->session_id == server->session_id && listener->origin == NULL &&
-           is_in(&server->config->listen, listener->asked) &&
-           !is_in(&config->listen, listener->asked);
 }
 
 static struct listener *take_dropped(struct server *server, const struct config *config)

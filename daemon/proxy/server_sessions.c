@@ -29,7 +29,7 @@ int server_open_session(struct server *server, const char *command, struct serve
     pthread_mutex_lock(&server->mutex);
     int64_t id = server->next_session_id++;
     pthread_mutex_unlock(&server->mutex);
-    struct listener *listener = listener_create("127.0.0.1:0", id, err);
+    struct listener *listener = listener_create("127.0.0.1:0", id, -1, err);
     if (listener == NULL)
         return -1;
     listener->asks_no_login = true; // whoever runs the program has no password for it

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from harness import SCALE, wait_until
+from harness.client import RawClient
 from harness.conformance import fill
 from harness.load import Load
 
@@ -87,6 +88,30 @@ class TestListen:
         assert old.ask(fill(GET, server)).status == 200
         assert idle.ask(fill(GET, server)).status == 200
 
+    def test_address_widens_and_narrows_without_losing_anybody(self, own, origin):
+        hark, server = own(), origin()
+        port = hark.proxy_port
+        load = Load(port, server.url, clients=2)
+        for address in ("0.0.0.0", "127.0.0.1", "[::]", "0.0.0.0"):
+            text = f"listen = {address}:{port}\nui = off\nallow = 127.0.0.0/8\n"
+            now = reload(hark, text)
+            assert (now["reload"]["problem"], now["proxy"]) == (None, [f"http://{address}:{port}"])
+            count = len(load.answered)
+            wait_until(lambda: len(load.answered) > count + 20 or load.broken, "more traffic")
+            with RawClient(port) as peer:
+                assert peer.ask(fill(GET, server)).status == 200
+        load.stop()
+        assert not load.broken, load.broken[0]
+        assert set(load.statuses) == {200}
+
+    def test_second_daemon_is_told_after_a_move(self, own, daemon):
+        hark = own()
+        reload(hark, f"listen = 0.0.0.0:{hark.proxy_port}\nui = off\nallow = 127.0.0.0/8\n")
+        for address in ("127.0.0.1", "0.0.0.0"):
+            done = hark.cli("serve", "--listen", f"{address}:{hark.proxy_port}", "--ui", "off",
+                            "--set", "allow=127.0.0.0/8", "--data-dir", hark.home / "other")
+            assert done.returncode == 1 and "Address already in use" in done.stderr
+
     def test_address_in_use_changes_nothing_at_all(self, own, origin, client):
         hark, server = own(), origin()
         with socket.socket() as other:
@@ -125,6 +150,14 @@ class TestPage:
             wait_until(lambda: not is_open(first), "the old page to be closed")
             old.sendall(ask)
             assert old.recv(4096).startswith(b"HTTP/1.1 200")
+
+    def test_page_widens_on_its_port(self, own):
+        port = free_port()
+        hark = own(ui=f"127.0.0.1:{port}")
+        for address in ("0.0.0.0", "127.0.0.1"):
+            now = reload(hark, f"listen = {hark.asked}\nui = {address}:{port}\nallow = 127.0.0.0/8\n")
+            assert now["page"] == f"http://{address}:{port}"
+            assert self.page(port) == b"ok\n"
 
     def test_page_is_turned_off_and_on_and_is_never_proxied(self, own, client):
         port = free_port()
