@@ -424,3 +424,20 @@ def test_over_the_api(daemon):
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request)
     assert refused.value.code == 401
+
+
+@pytest.mark.parametrize("has_daemon", [True, False])
+def test_recording_that_is_played_back_takes_nothing(daemon, tmp_path, has_daemon):
+    hark, file = daemon(), tmp_path / "a.har"
+    file.write_text(json.dumps(CHROME))
+    assert hark.cli("import", file).returncode == 0
+    hark.stop()
+    before = hark.db.read_bytes()
+    hark.settings = ["mode=playback"]
+    if has_daemon:
+        hark.start()
+    done = hark.cli("import", file, env={"HARK_MODE": "playback"})
+    assert done.returncode == 1
+    assert "the recording is only read: the mode is playback" in done.stderr
+    hark.stop()
+    assert hark.db.read_bytes() == before

@@ -12,6 +12,7 @@ from harness import wait_until
 from harness.conformance import fill
 from harness.load import Load
 from harness.origin import OK
+from harness.recording import multiply
 
 GET = b"GET {url}%s HTTP/1.1\r\nHost: {host}\r\n\r\n"
 MIB = 1 << 20
@@ -121,6 +122,24 @@ class TestKeepBytes:
         wait_until(lambda: size_of(hark) < 8 * MIB, "the file to shrink", seconds=15)
         left = paths(hark)
         assert left and left == [f"/{number}" for number in range(24 - len(left), 24)]
+        assert hark.value("PRAGMA integrity_check") == "ok"
+
+    def test_large_surplus_keeps_nobody_waiting(self, daemon, origin, client):
+        """What takes long to delete goes in turns with what is recorded meanwhile."""
+        hark, surplus = daemon(ui="127.0.0.1:0"), 200_000
+        record(hark, origin(answer(200)), client, 1)
+        hark.stop()
+        multiply(hark, surplus)
+        assert size_of(hark) > 60 * MIB
+        hark.settings = ["keep_bytes=8M"]
+        hark.start()
+        record(hark, origin(OK), client, 1, first=500)
+        left = hark.value("SELECT count(*) FROM exchange WHERE id <= ?", surplus)
+        assert surplus / 8 < left < surplus
+        wait_until(lambda: size_of(hark) < 8 * MIB, "the file to shrink", seconds=90)
+        assert paths(hark)[-1] == "/500"
+        status = settled(hark)
+        assert (status["lost_exchanges"], status["is_over_keep_bytes"]) == (0, False)
         assert hark.value("PRAGMA integrity_check") == "ok"
 
     def test_marked_ones_stay_and_it_is_said_once_that_the_limit_is_not_kept(
