@@ -197,14 +197,30 @@ static const char *find_file(char *const *environment, struct arena *arena)
     return NULL;
 }
 
+static char *variable_of(const struct config_option *option, struct arena *arena)
+{
+    char *name = arena_printf(arena, "HARK_%s", option->key);
+    for (char *c = name; *c != '\0'; c++)
+        *c = (char)toupper((unsigned char)*c);
+    return name;
+}
+
+bool config_knows_variable(const char *name)
+{
+    struct arena arena = {0};
+    bool is_known = strcmp(name, "HARK_DATA_DIR") == 0;
+    for (size_t i = 0; !is_known && i < config_option_count; i++)
+        is_known = strcmp(variable_of(&config_options[i], &arena), name) == 0;
+    arena_fini(&arena);
+    return is_known;
+}
+
 static int read_environment(struct loader *loader, char *const *environment)
 {
     struct arena *arena = &loader->config->arena;
     loader->layer = LAYER_ENVIRONMENT;
     for (size_t i = 0; i < config_option_count; i++) {
-        char *name = arena_printf(arena, "HARK_%s", config_options[i].key);
-        for (char *c = name; *c != '\0'; c++)
-            *c = (char)toupper((unsigned char)*c);
+        const char *name = variable_of(&config_options[i], arena);
         const char *text = get_env(environment, name);
         if (text == NULL)
             continue;

@@ -42,11 +42,13 @@ void doctor_say(struct doctor *doctor, enum finding_level level, const char *che
 // doctor_daemon.c
 void doctor_check_config(struct doctor *doctor);
 void doctor_check_daemon(struct doctor *doctor); // fills in doctor->status
+void doctor_check_mode(struct doctor *doctor);
 void doctor_check_ports(struct doctor *doctor);
 void doctor_check_limits(struct doctor *doctor);
 // doctor_data.c
 void doctor_check_folder(struct doctor *doctor);
 void doctor_check_disk(struct doctor *doctor);
+void doctor_check_retention(struct doctor *doctor);
 void doctor_check_recording(struct doctor *doctor);
 void doctor_check_clock(struct doctor *doctor);
 // SQLite's write-ahead log needs memory that all processes share: not there on these.

@@ -100,6 +100,23 @@ void doctor_check_daemon(struct doctor *doctor)
     check_reload(doctor);
 }
 
+// What is not done in this mode, so that nobody waits for it.
+void doctor_check_mode(struct doctor *doctor)
+{
+    const char *mode = doctor->status != NULL   ? text_of(doctor->status, "mode")
+                       : doctor->config != NULL ? config_text(doctor->config, "mode")
+                                                : "";
+    char *mend = mem_strdup("mode = record in hark.conf, or hark serve --set mode=record");
+    if (strcmp(mode, "off") == 0)
+        doctor_say(doctor, FINDING_NOTE, "mode", mend,
+                   "mode is off: requests are forwarded, and none is recorded");
+    else if (strcmp(mode, "playback") == 0)
+        doctor_say(doctor, FINDING_NOTE, "mode", mend,
+                   "mode is playback: the recording answers, nothing is sent or recorded");
+    else
+        free(mend);
+}
+
 // --- ports ---------------------------------------------------------------------------------------
 
 static void check_port(struct doctor *doctor, const char *text, const char *key)
@@ -109,7 +126,7 @@ static void check_port(struct doctor *doctor, const char *text, const char *key)
     if (address_parse(text, &address) != 0 || address_port(&address) == 0)
         return;
     int64_t own_pid = json_integer_value(json_object_get(doctor->status, "pid"));
-    if (!port_owner_find(address_port(&address), &owner)) {
+    if (!port_owner_find(address_port(&address), (pid_t)own_pid, &owner)) {
         if (doctor->status == NULL)
             doctor_say(doctor, FINDING_OK, "ports", NULL, "%s (%s) is free", text, key);
         else
@@ -117,14 +134,17 @@ static void check_port(struct doctor *doctor, const char *text, const char *key)
                        "the daemon does not listen on %s (%s)", text, key);
     } else if (own_pid != 0 && owner.pid == own_pid) {
         doctor_say(doctor, FINDING_OK, "ports", NULL, "%s (%s) is the daemon's", text, key);
+    } else if (strcmp(owner.name, "systemd") == 0) {
+        doctor_say(doctor, FINDING_NOTE, "ports", mem_strdup("systemctl list-sockets"),
+                   "systemd listens on %s (%s), and starts who is to serve there", text, key);
     } else if (owner.pid != 0) {
-        doctor_say(doctor, FINDING_PROBLEM, "ports",
-                   mem_printf("kill %d, or choose another: hark serve --%s ADDR:PORT",
-                              (int)owner.pid, key),
-                   "%s (%s) is taken by %s, process %d", text, key, owner.name, (int)owner.pid);
+        doctor_say(
+            doctor, FINDING_PROBLEM, "ports",
+            mem_printf("kill %d, or choose another: hark serve --set %s=…", (int)owner.pid, key),
+            "%s (%s) is taken by %s, process %d", text, key, owner.name, (int)owner.pid);
     } else {
         doctor_say(doctor, FINDING_PROBLEM, "ports",
-                   mem_printf("choose another: hark serve --%s ADDR:PORT", key),
+                   mem_printf("choose another: hark serve --set %s=…", key),
                    "%s (%s) is taken by another user's program", text, key);
     }
 }
@@ -136,6 +156,12 @@ void doctor_check_ports(struct doctor *doctor)
         check_port(doctor, config->listen.items[i], "listen");
     if (config != NULL && config->ui != NULL)
         check_port(doctor, config->ui, "ui");
+    for (size_t i = 0; config != NULL && i < config->reverse.count; i++) {
+        const char *rule = config->reverse.items[i];
+        char *address = mem_strndup(rule, strcspn(rule, "="));
+        check_port(doctor, address, "reverse");
+        free(address);
+    }
 }
 
 // --- limits --------------------------------------------------------------------------------------

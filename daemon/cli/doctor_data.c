@@ -8,6 +8,8 @@
 #include "hark/store_reader.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -63,8 +65,9 @@ void doctor_check_folder(struct doctor *doctor)
             doctor_say(doctor, FINDING_NOTE, "data folder", NULL,
                        "%s does not exist yet; hark makes it when it starts", path);
         else
-            doctor_say(doctor, FINDING_PROBLEM, "data folder", NULL, "%s: %s", path,
-                       strerror(errno));
+            doctor_say(doctor, FINDING_PROBLEM, "data folder",
+                       mem_printf("namei -l %s, and choose another with --data-dir", path),
+                       "%s: %s", path, strerror(errno));
         return;
     }
     if (!S_ISDIR(info.st_mode))
@@ -121,12 +124,9 @@ static void check_file_system(struct doctor *doctor, const char *path)
                    "%s is in memory: the recording is gone after a restart of the machine", path);
 }
 
-void doctor_check_disk(struct doctor *doctor)
+static void check_space(struct doctor *doctor, const char *folder, const struct statvfs *info)
 {
-    struct statvfs info;
-    if (statvfs(doctor->data_dir, &info) != 0)
-        return;
-    int64_t free_bytes = (int64_t)info.f_bavail * (int64_t)info.f_frsize;
+    int64_t free_bytes = (int64_t)info->f_bavail * (int64_t)info->f_frsize;
     struct buffer size = {0};
     human_append_size(&size, free_bytes);
     enum finding_level level = free_bytes < FREE_LEAST    ? FINDING_PROBLEM
@@ -135,9 +135,76 @@ void doctor_check_disk(struct doctor *doctor)
     char *mend = level == FINDING_OK
                      ? NULL
                      : mem_printf("hark prune --older 7d --data-dir %s", doctor->data_dir);
-    doctor_say(doctor, level, "disk", mend, "%s free at %s", size.data, doctor->data_dir);
+    doctor_say(doctor, level, "disk", mend, "%s free at %s", size.data, folder);
     buffer_fini(&size);
-    check_file_system(doctor, doctor->data_dir);
+    if (info->f_files > 0 && info->f_favail == 0)
+        doctor_say(doctor, FINDING_PROBLEM, "disk", mem_printf("df -i %s", folder),
+                   "no more files can be made at %s: its inodes are used up", folder);
+}
+
+static void check_disk_of(struct doctor *doctor, const char *folder)
+{
+    struct statvfs info;
+    if (statvfs(folder, &info) != 0)
+        return;
+    check_space(doctor, folder, &info);
+    check_file_system(doctor, folder);
+}
+
+static bool is_on_same_disk(const char *path, const char *other)
+{
+    struct stat a, b;
+    return stat(path, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev;
+}
+
+void doctor_check_disk(struct doctor *doctor)
+{
+    check_disk_of(doctor, doctor->data_dir);
+    if (doctor->db_path == NULL)
+        return;
+    char *path = mem_strdup(doctor->db_path);
+    const char *folder = dirname(path);
+    if (!is_on_same_disk(folder, doctor->data_dir))
+        check_disk_of(doctor, folder);
+    free(path);
+}
+
+// --- how much is kept ----------------------------------------------------------------------------
+
+// What the recording takes and may still take; -1: not known.
+static int64_t room_bytes(const struct doctor *doctor)
+{
+    struct stat file;
+    struct statvfs disk;
+    char *path = mem_strdup(doctor->db_path);
+    int64_t own_bytes = stat(path, &file) == 0 ? file.st_size : 0;
+    int64_t bytes = -1;
+    if (statvfs(dirname(path), &disk) == 0)
+        bytes = own_bytes + (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
+    free(path);
+    return bytes;
+}
+
+void doctor_check_retention(struct doctor *doctor)
+{
+    const struct config *config = doctor->config;
+    if (config == NULL || doctor->db_path == NULL)
+        return;
+    int64_t room = room_bytes(doctor);
+    struct buffer size = {0};
+    human_append_size(&size, room);
+    if (config->keep_bytes == 0 && config->keep_age_ms == 0)
+        doctor_say(doctor, FINDING_NOTE, "retention",
+                   mem_strdup("keep_bytes = 10G, or keep_age = 30d, in hark.conf"),
+                   "neither keep_bytes nor keep_age is set: the recording grows until somebody "
+                   "prunes it");
+    else if (room >= 0 && config->keep_bytes > room)
+        doctor_say(doctor, FINDING_WARNING, "retention",
+                   mem_printf("keep_bytes = %" PRId64 "M in hark.conf", room / 2 / MIB),
+                   "keep_bytes is more than the %s that the disk has for the recording", size.data);
+    else
+        doctor_say(doctor, FINDING_OK, "retention", NULL, "what is kept is limited");
+    buffer_fini(&size);
 }
 
 // --- the recording -------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 #include "doctor.h"
 #include "hark/address.h"
 #include "hark/mem.h"
+#include "hark/store_reader.h"
 #include "port_owner.h"
 
 #include <netdb.h>
@@ -62,10 +63,55 @@ static void check_proxy_variable(struct doctor *doctor, const char *name)
     const char *value = getenv(name);
     struct port_owner owner;
     int port = value == NULL || *value == '\0' ? -1 : local_port(value);
-    if (port > 0 && !port_owner_find(port, &owner))
+    if (port > 0 && !port_owner_find(port, 0, &owner))
         doctor_say(doctor, FINDING_PROBLEM, "environment", mem_printf("unset %s", name),
                    "%s points to port %d of this machine, where nobody listens: an older hark?",
                    name, port);
+}
+
+// Is it a port where the daemon listens?
+static bool is_daemons(const struct doctor *doctor, int port)
+{
+    size_t i;
+    const json_t *item;
+    json_array_foreach(json_object_get(doctor->status, "proxy"), i, item)
+    {
+        const char *text = json_string_value(item);
+        if (text != NULL && port > 0 && local_port(text) == port)
+            return true;
+    }
+    return false;
+}
+
+static const char *value_of(const char *name)
+{
+    const char *value = getenv(name);
+    return value == NULL || *value == '\0' ? NULL : value;
+}
+
+// Of variables that stand for the same the first one that is set decides.
+static bool leads_to_daemon(const struct doctor *doctor, const char *name, const char *other)
+{
+    const char *value = value_of(name);
+    if (value == NULL)
+        value = value_of(other);
+    if (value == NULL)
+        value = value_of("all_proxy");
+    if (value == NULL)
+        value = value_of("ALL_PROXY");
+    return value != NULL && is_daemons(doctor, local_port(value));
+}
+
+// Whoever sets the one by hand forgets the other.
+static void check_halves(struct doctor *doctor)
+{
+    bool is_http_ours = leads_to_daemon(doctor, "http_proxy", "HTTP_PROXY");
+    bool is_https_ours = leads_to_daemon(doctor, "https_proxy", "HTTPS_PROXY");
+    if (is_http_ours != is_https_ours)
+        doctor_say(doctor, FINDING_WARNING, "environment", mem_strdup("eval \"$(hark env)\""),
+                   "%s leads to hark and %s does not: %s requests go past it",
+                   is_http_ours ? "http_proxy" : "https_proxy",
+                   is_http_ours ? "https_proxy" : "http_proxy", is_http_ours ? "https" : "http");
 }
 
 static void check_bypass(struct doctor *doctor, const char *name)
@@ -90,11 +136,30 @@ static void check_file_variable(struct doctor *doctor, const char *name)
                    "%s points to %s, which cannot be read", name, value);
 }
 
+// A key that does not exist is not looked for, so nothing else says that it was mistyped.
+static void check_own_variables(struct doctor *doctor)
+{
+    static const char prefix[] = "HARK_";
+    char *const *environment = doctor->invocation->sources.environ;
+    for (; environment != NULL && *environment != NULL; environment++) {
+        size_t length = strcspn(*environment, "=");
+        if (strncmp(*environment, prefix, strlen(prefix)) != 0)
+            continue;
+        char *name = mem_strndup(*environment, length);
+        if (!config_knows_variable(name))
+            doctor_say(doctor, FINDING_WARNING, "environment", mem_printf("unset %s", name),
+                       "%s is no key of the configuration and has no effect", name);
+        free(name);
+    }
+}
+
 void doctor_check_environment(struct doctor *doctor)
 {
     size_t before = doctor->count;
     for (size_t i = 0; i < sizeof proxy_variables / sizeof proxy_variables[0]; i++)
         check_proxy_variable(doctor, proxy_variables[i]);
+    check_halves(doctor);
+    check_own_variables(doctor);
     check_bypass(doctor, "no_proxy");
     check_bypass(doctor, "NO_PROXY");
     for (size_t i = 0; i < sizeof file_variables / sizeof file_variables[0]; i++)
@@ -167,12 +232,55 @@ static char *host_of(const char *url)
     return mem_strndup(host, strcspn(host, ":/"));
 }
 
+static int on_host(void *ctx, size_t count, const char *const *names, const struct value *values)
+{
+    char **host = ctx;
+    (void)names;
+    if (count == 1 && values[0].type == VALUE_TEXT)
+        *host = mem_strndup(values[0].data, values[0].length);
+    return 0;
+}
+
+// The host of the newest exchange that was answered; NULL: there is none. An address is none.
+static char *newest_host(const struct doctor *doctor)
+{
+    struct err err = {0};
+    char *host = NULL;
+    if (doctor->db_path == NULL || access(doctor->db_path, R_OK) != 0)
+        return NULL;
+    struct store_reader *reader = store_reader_open(doctor->db_path, &err);
+    if (reader != NULL)
+        store_query(reader,
+                    "SELECT host FROM exchange WHERE id > (SELECT max(id) FROM exchange) - 1000"
+                    " AND source = 'proxy' AND status IS NOT NULL AND error IS NULL"
+                    " AND host GLOB '*[g-zG-Z]*' AND host NOT IN ('localhost', 'hark.internal')"
+                    " ORDER BY id DESC LIMIT 1",
+                    NULL, on_host, &host, &err);
+    store_reader_close(reader);
+    return host;
+}
+
+static void check_newest_host(struct doctor *doctor)
+{
+    char *host = newest_host(doctor);
+    const char *reason = host == NULL ? NULL : why_not_found(host);
+    if (reason != NULL)
+        doctor_say(doctor, FINDING_WARNING, "names", mem_strdup("cat /etc/resolv.conf"),
+                   "%s, which the newest exchange was with: %s", host, reason);
+    else if (host != NULL)
+        doctor_say(doctor, FINDING_OK, "names", NULL, "%s has an address", host);
+    free(host);
+}
+
 void doctor_check_names(struct doctor *doctor)
 {
+    const struct config *config = doctor->config;
     check_name(doctor, "localhost", "this machine");
-    if (doctor->config == NULL || doctor->config->upstream_proxy == NULL)
-        return;
-    char *host = host_of(doctor->config->upstream_proxy);
-    check_name(doctor, host, "upstream_proxy");
-    free(host);
+    if (config != NULL && config->upstream_proxy != NULL) {
+        char *host = host_of(config->upstream_proxy);
+        check_name(doctor, host, "upstream_proxy");
+        free(host);
+    } else if (config != NULL && config->connect_to.count == 0) {
+        check_newest_host(doctor);
+    }
 }

@@ -62,10 +62,14 @@ static void read_name(struct port_owner *owner)
     free(path);
 }
 
-static void find_process(unsigned long inode, struct port_owner *owner)
+static void find_process(unsigned long inode, pid_t wanted, struct port_owner *owner)
 {
     char socket_name[48];
+    char process[16];
     snprintf(socket_name, sizeof socket_name, "socket:[%lu]", inode);
+    snprintf(process, sizeof process, "%d", (int)wanted);
+    if (wanted != 0 && has_open(process, socket_name))
+        owner->pid = wanted;
     DIR *processes = opendir("/proc");
     const struct dirent *entry;
     while (processes != NULL && owner->pid == 0 && (entry = readdir(processes)) != NULL)
@@ -77,7 +81,7 @@ static void find_process(unsigned long inode, struct port_owner *owner)
         read_name(owner);
 }
 
-bool port_owner_find(int port, struct port_owner *owner)
+bool port_owner_find(int port, pid_t wanted, struct port_owner *owner)
 {
     *owner = (struct port_owner){0};
     unsigned long inode = listening_inode("/proc/net/tcp", port);
@@ -85,6 +89,6 @@ bool port_owner_find(int port, struct port_owner *owner)
         inode = listening_inode("/proc/net/tcp6", port);
     if (inode == 0)
         return false;
-    find_process(inode, owner);
+    find_process(inode, wanted, owner);
     return true;
 }

@@ -11,7 +11,8 @@ struct port_owner {
     char name[32];
 };
 
-// Does anybody listen on the TCP port?
-bool port_owner_find(int port, struct port_owner *owner);
+// Does anybody listen on the TCP port? Where several processes share the socket, as a service
+// manager and its service do, `wanted` is named if it is one of them (0: any).
+bool port_owner_find(int port, pid_t wanted, struct port_owner *owner);
 
 #endif

@@ -140,6 +140,9 @@ bool config_is_read_only(const struct config *config);
 const char *config_text(const struct config *config, const char *key);
 const char *config_origin(const struct config *config, const char *key);
 
+// Is this an environment variable that hark reads, "HARK_LISTEN"?
+bool config_knows_variable(const char *name);
+
 // Where item `index` of the list `key` was said.
 const char *config_item_origin(const struct config *config, const char *key, size_t index);
 

@@ -161,8 +161,23 @@ class TestEnvironment:
 
     def test_proxy_that_is_hark(self, daemon):
         hark = daemon()
-        findings = doctor(hark.home, folder=hark.data_dir, http_proxy=hark.proxy_url)
-        assert of(findings, "environment", "ok")
+        proxies = {"http_proxy": hark.proxy_url, "https_proxy": hark.proxy_url}
+        assert of(doctor(hark.home, folder=hark.data_dir, **proxies), "environment", "ok")
+        alone = doctor(hark.home, folder=hark.data_dir, all_proxy=hark.proxy_url)
+        assert of(alone, "environment", "ok")
+
+    @pytest.mark.parametrize("name, other", [("http_proxy", "https"), ("HTTPS_PROXY", "http")])
+    def test_proxy_for_half_of_the_requests(self, daemon, name, other):
+        hark = daemon()
+        findings = doctor(hark.home, folder=hark.data_dir, **{name: hark.proxy_url})
+        found = one(findings, "environment", "warning")
+        assert f": {other} requests go past it" in found["text"]
+        assert found["mend"] == 'eval "$(hark env)"'
+
+    def test_variable_that_is_mistyped(self, home):
+        env = {"HARK_LISTNE": "127.0.0.1:1", "HARK_LISTEN": "127.0.0.1:0"}
+        found = one(doctor(home, **env), "environment", "warning")
+        assert "HARK_LISTNE" in found["text"] and found["mend"] == "unset HARK_LISTNE"
 
     def test_password_of_a_proxy_is_not_shown(self, home):
         done = run_hark("doctor", home=home, env={"HTTP_PROXY": "http://u:hunter2@127.0.0.1:1"})
@@ -196,3 +211,57 @@ def test_few_descriptors(home):
         check=False,
     )
     assert "512" in one(json.loads(done.stdout)["findings"], "limits", "warning")["text"]
+
+
+@pytest.mark.parametrize("mode", ["off", "playback"])
+def test_mode_that_records_nothing(home, mode):
+    found = one(doctor(home, HARK_MODE=mode), "mode", "note")
+    assert f"mode is {mode}" in found["text"] and "mode=record" in found["mend"]
+    assert not of(doctor(home), "mode")
+
+
+def test_what_is_kept(home):
+    (home / "data").mkdir(mode=0o700)
+    assert "keep_bytes" in one(doctor(home), "retention", "note")["mend"]
+    assert of(doctor(home, HARK_KEEP_AGE="30d"), "retention", "ok")
+    assert of(doctor(home, HARK_KEEP_BYTES="10M"), "retention", "ok")
+    found = one(doctor(home, HARK_KEEP_BYTES="100000G"), "retention", "warning")
+    assert found["mend"].startswith("keep_bytes = ")
+
+
+def test_host_of_the_newest_exchange_that_has_no_address(daemon, origin, client):
+    server = origin()
+    hark = daemon(settings=[f"connect_to=gone.invalid:80:{server.host}"])
+    assert client(hark).ask(b"GET http://gone.invalid/ HTTP/1.1\r\nHost: gone.invalid\r\n\r\n").status == 200
+    hark.wait_rows("host = 'gone.invalid'")
+    found = one(doctor(hark.home, folder=hark.data_dir), "names", "warning")
+    assert "gone.invalid" in found["text"]
+
+
+def test_port_of_reverse_that_another_program_has(home):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        rule = f"127.0.0.1:{port}=http://api.example.com"
+        found = one(doctor(home, HARK_REVERSE=rule), "ports", "problem")
+        assert f"127.0.0.1:{port} (reverse)" in found["text"] and str(os.getpid()) in found["text"]
+
+
+def test_socket_that_is_shared_with_its_service(daemon, tmp_path):
+    """Who passed the socket has it open, too, as a service manager has."""
+    with socket.socket() as passed:
+        passed.bind(("127.0.0.1", 0))
+        passed.listen()
+        port = passed.getsockname()[1]
+        script = 'export LISTEN_PID=$$ LISTEN_FDS=1; exec "$0" "$@" 3<&$SOCKET_FD'
+        env = clean_environment(tmp_path, SOCKET_FD=passed.fileno())
+        words = ["serve", "--ui", "off", "--data-dir", tmp_path / "data"]
+        with subprocess.Popen(["bash", "-c", script, HARK, *words], env=env, text=True,
+                              stderr=subprocess.PIPE, pass_fds=[passed.fileno()]) as service:
+            try:
+                assert any("ready" in line for line in service.stderr)
+                findings = doctor(tmp_path, HARK_LISTEN=f"127.0.0.1:{port}")
+            finally:
+                service.terminate()
+        assert one(findings, "ports", "ok")["text"].startswith(f"127.0.0.1:{port} (listen) is the daemon's")
