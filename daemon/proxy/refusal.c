@@ -20,7 +20,6 @@
 #define LINGER_US      ((int64_t)2000000)
 #define DISCARD_BYTES  16384
 #define DISCARD_ROUNDS 64
-#define FAREWELLS_MAX  8
 
 // A refused connection on its way out. Owner: the worker.
 struct farewell {
@@ -28,6 +27,7 @@ struct farewell {
     struct farewell *next;
     struct worker *worker;
     struct watch watch;
+    bool has_place; // it is one of max_connections
     struct client_count *count;
     int64_t deadline_us;
 };
@@ -43,7 +43,8 @@ static void end_farewell(struct farewell *farewell)
         farewell->next->previous = farewell->previous;
     worker_watch(worker, &farewell->watch, 0);
     close(farewell->watch.fd);
-    worker_end_connection(worker, farewell->count);
+    if (farewell->has_place)
+        worker_end_connection(worker, farewell->count);
     free(farewell);
 }
 
@@ -68,11 +69,10 @@ static void on_late_bytes(struct watch *watch, uint32_t events)
         end_farewell(watch->ctx);
 }
 
-void refusal_close(struct worker *worker, int fd, struct client_count *count)
+static struct farewell *begin_farewell(struct worker *worker, int fd)
 {
     struct farewell *farewell = mem_calloc(1, sizeof(*farewell));
     farewell->worker = worker;
-    farewell->count = count;
     farewell->deadline_us = clock_monotonic_us() + LINGER_US;
     farewell->watch = (struct watch){.fd = fd, .on_event = on_late_bytes, .ctx = farewell};
     farewell->next = worker->farewells;
@@ -82,6 +82,14 @@ void refusal_close(struct worker *worker, int fd, struct client_count *count)
     shutdown(fd, SHUT_WR);
     worker_watch(worker, &farewell->watch, EPOLLIN | EPOLLRDHUP);
     worker_tick_by(worker, farewell->deadline_us);
+    return farewell;
+}
+
+void refusal_close(struct worker *worker, int fd, struct client_count *count)
+{
+    struct farewell *farewell = begin_farewell(worker, fd);
+    farewell->has_place = true;
+    farewell->count = count;
 }
 
 static void describe(struct exchange *exchange, const struct refusal *refusal)
@@ -164,26 +172,25 @@ void refusal_tell(int fd, int status, const char *code, const char *reason)
     buffer_fini(&answer);
 }
 
-static int count_farewells(const struct worker *worker)
+static int count_without_place(const struct worker *worker)
 {
     int count = 0;
     for (const struct farewell *at = worker->farewells; at != NULL; at = at->next)
-        count++;
+        count += !at->has_place;
     return count;
 }
 
-// Few of them are waited for: each keeps a descriptor, of which there may be none left.
+// It takes nobody's place. Few of them are waited for: each keeps a descriptor of the reserve.
 void refusal_turn_away(struct worker *worker, int fd, int status, const char *code,
                        const char *reason)
 {
     refusal_tell(fd, status, code, reason);
-    if (count_farewells(worker) >= FAREWELLS_MAX) {
+    if (count_without_place(worker) >= REFUSAL_FAREWELLS_MAX) {
         discard(fd, 1); // what has come already would make the close a reset
         close(fd);
         return;
     }
-    atomic_fetch_add(&worker->connections, 1);
-    refusal_close(worker, fd, NULL);
+    begin_farewell(worker, fd);
 }
 
 // --- time --------------------------------------------------------------------------------------

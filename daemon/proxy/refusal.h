@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Connections that were turned away and are still open, each worker's at most.
+#define REFUSAL_FAREWELLS_MAX 4
+
 struct refusal {
     const char *head; // the head as received
     size_t head_length;

@@ -10,6 +10,7 @@
 #include "hark/version.h"
 #include "playback_recording.h"
 #include "recorder.h"
+#include "refusal.h"
 #include "server_state.h"
 #include "upstream.h"
 
@@ -21,7 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RESERVED_DESCRIPTORS 24
+#define RESERVED_DESCRIPTORS (24 + 4 * REFUSAL_FAREWELLS_MAX)
 #define ORIGIN_DESCRIPTORS   4096L
 #define FULL_PATIENCE_US     ((int64_t)1000000)
 

@@ -2,6 +2,7 @@
 """Who may connect: `allow`, connections in all and of one client."""
 
 import os
+import re
 import select
 import shutil
 import signal
@@ -73,6 +74,15 @@ def ask_page(hark, source, path="/livez"):
     return int(done.stdout)
 
 
+STAY = """
+import socket, sys
+crowd = [socket.create_connection((sys.argv[1], int(sys.argv[2])), 10, (sys.argv[1], 0))
+         for _ in range(4)]
+print(*(peer.recv(100).split()[1].decode() for peer in crowd), flush=True)
+sys.stdin.read()
+"""
+
+
 @needs_network
 class TestAllow:
     @pytest.mark.parametrize("allow,let_in,kept_out", [
@@ -99,6 +109,18 @@ class TestAllow:
         assert sum("not in allow" in line for line in hark.lines) == 1
         metrics = peer_curl(hark, "127.0.0.1", f"http://127.0.0.1:{hark.page_port}/metrics").stdout
         assert 'hark_refused_connections_total{reason="allow"} 5\n' in metrics
+
+    def test_those_kept_out_take_nobodys_place(self, open_daemon):
+        hark = open_daemon("198.51.100.0/24", settings=["max_connections=2"])
+        network = f"--net=/proc/{hark.pid}/ns/net"
+        with subprocess.Popen(
+            ["nsenter", network, sys.executable, "-c", STAY, STRANGER, str(hark.proxy_port)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        ) as crowd:
+            assert crowd.stdout.readline() == b"403 403 403 403\n"
+            assert ask_proxy(hark, NEIGHBOUR)[0] == 200
+            crowd.stdin.close()
+            assert crowd.wait(10) == 0
 
     @pytest.mark.parametrize("own", [NEIGHBOUR, NEIGHBOUR6, "127.0.0.1", "[::1]", "0.0.0.0"])
     def test_those_let_in_do_not_get_around_through_the_proxy(self, open_daemon, own):
@@ -209,6 +231,28 @@ def test_place_of_a_tunnel_is_given_back(daemon, origin, inside):
         else:
             peer.send(inside)
         peer.close()
+
+
+def connections_of(hark):
+    return int(re.search(r"(?m)^hark_connections (\d+)$",
+                         requests.get(f"{hark.page_url}/metrics", timeout=5).text)[1])
+
+
+def test_who_is_turned_away_takes_nobodys_place(daemon, origin):
+    hark = daemon(settings=["max_connections=4", "max_connections_per_client=1"], ui="127.0.0.1:0")
+    server = origin()
+    greedy = [RawClient(hark.proxy_port, source="127.0.0.77") for _ in range(8)]
+    assert greedy[0].ask(fill(GET, server)).status == 200
+    for peer in greedy[1:]:
+        assert peer.response().status == 503
+    assert connections_of(hark) == 1
+    others = [RawClient(hark.proxy_port) for _ in range(3)]
+    for peer in others:
+        assert peer.ask(fill(GET, server)).status == 200
+    assert connections_of(hark) == 4
+    for peer in [*greedy, *others]:
+        peer.close()
+    wait_until(lambda: connections_of(hark) == 0, "all of them to be gone")
 
 
 def test_clients_beyond_max_connections_are_told(daemon, origin):
