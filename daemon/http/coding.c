@@ -27,6 +27,8 @@ struct stage {
 struct decoder {
     struct stage stages[STAGES_MAX];
     size_t count;
+    bool is_bounded;
+    size_t credit;       // of a bounded one: what it may still unpack
     coding_sink_fn sink; // of the call that is going on
     void *sink_ctx;
 };
@@ -90,6 +92,30 @@ void decoder_destroy(struct decoder *decoder)
     free(decoder);
 }
 
+void decoder_bound(struct decoder *decoder)
+{
+    decoder->is_bounded = true;
+    decoder->credit = DECODER_BURST_BYTES;
+}
+
+static void earn_credit(struct decoder *decoder, size_t length)
+{
+    size_t room = DECODER_BURST_BYTES - decoder->credit;
+    decoder->credit += length < room / DECODER_GROWTH ? length * DECODER_GROWTH : room;
+}
+
+static int spend_credit(struct decoder *decoder, const struct stage *stage, size_t length,
+                        struct err *err)
+{
+    if (!decoder->is_bounded)
+        return 0;
+    if (length > decoder->credit)
+        return err_set(err, "decode %s: it unpacks to more than %zu MiB at once", stage->kind->name,
+                       DECODER_BURST_BYTES >> 20);
+    decoder->credit -= length;
+    return 0;
+}
+
 static int write_stage(struct decoder *decoder, size_t index, const void *data, size_t length,
                        struct err *err);
 
@@ -99,6 +125,8 @@ static int pass_on(struct decoder *decoder, size_t index, const struct stage_io 
     size_t made = STAGE_OUTPUT_BYTES - io->out_length;
     if (made == 0)
         return 0;
+    if (spend_credit(decoder, &decoder->stages[index], made, err) != 0)
+        return -1;
     return write_stage(decoder, index + 1, decoder->stages[index].output, made, err);
 }
 
@@ -156,6 +184,8 @@ int decoder_write(struct decoder *decoder, const void *data, size_t length, codi
 {
     decoder->sink = sink;
     decoder->sink_ctx = ctx;
+    if (decoder->is_bounded)
+        earn_credit(decoder, length);
     return length == 0 ? 0 : write_stage(decoder, 0, data, length, err);
 }
 

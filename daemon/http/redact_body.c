@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Encoded text of which nothing but space has come out so far.
+// Encoded text of which nothing but space has come out so far, and that space.
 #define UNDECIDED_MAX_BYTES ((size_t)64 * 1024)
 
 // Then `out` is drained: with what comes on top of it, it is mostly one chunk still.
@@ -36,8 +36,8 @@ struct redact_body {
     bool is_decoded;         // something of it was given out decoded
     bool is_unreadable;      // it has a coding or a type that cannot be read
     struct err problem;
-    char *coding;
     struct buffer held;    // of an undecided one, as it came
+    struct buffer space;   // and decoded
     redact_drain_fn drain; // of the call that is going on; NULL: none
     void *drain_ctx;
     struct redact_json json;
@@ -112,9 +112,10 @@ static void open_decoder(struct redact_body *body, const char *coding)
     struct err err = {0};
     if (coding == NULL)
         return;
-    body->coding = mem_strdup(coding);
     body->decoder = decoder_create(coding, &err);
-    if (body->decoder == NULL && body->form != FORM_TEXT)
+    if (body->decoder != NULL)
+        decoder_bound(body->decoder);
+    else if (body->form != FORM_TEXT)
         give_up(body, &err);
     body->is_undecided = body->decoder != NULL && body->form == FORM_TEXT;
 }
@@ -143,12 +144,12 @@ void redact_body_destroy(struct redact_body *body)
     if (body == NULL)
         return;
     decoder_destroy(body->decoder);
-    free(body->coding);
     redact_json_fini(&body->json);
     redact_events_fini(&body->events);
     redact_pairs_fini(&body->pairs);
     redact_multipart_fini(&body->multipart);
     buffer_fini(&body->held);
+    buffer_fini(&body->space);
     free(body);
 }
 
@@ -222,18 +223,10 @@ struct piece {
     struct redact_body *body;
     struct buffer *out;
     struct err *err;
-    size_t decoded_bytes;
 };
 
-static int on_decoded(void *ctx, const void *data, size_t length)
+static int give_out_decoded(struct piece *piece, const char *data, size_t length)
 {
-    struct piece *piece = ctx;
-    piece->decoded_bytes += length;
-    if (piece->decoded_bytes > REDACT_DECODED_MAX_BYTES) {
-        err_set(piece->err, "a piece of it decodes to more than %zu bytes",
-                REDACT_DECODED_MAX_BYTES);
-        return 1;
-    }
     struct redact_body *body = piece->body;
     int rc = write_decoded(body, data, length, piece->out, piece->err);
     if (body->drain != NULL && piece->out->length >= DRAIN_BYTES)
@@ -241,42 +234,63 @@ static int on_decoded(void *ctx, const void *data, size_t length)
     return rc == 0 ? 0 : 1;
 }
 
+// --- encoded text ------------------------------------------------------------------------------
+
+// The first character that is no space says whether text is JSON. Of text that begins with too much
+// of it nobody knows, so it is decoded and searched.
+enum text_kind {
+    TEXT_UNKNOWN,
+    TEXT_DECODED,
+    TEXT_OTHER
+};
+
+static enum text_kind kind_of(const struct redact_body *body, const char *text, size_t length)
+{
+    size_t space = 0;
+    while (space < length && is_space(text[space]))
+        space++;
+    if (space < length)
+        return begins_json(text[space]) ? TEXT_DECODED : TEXT_OTHER;
+    size_t held = body->held.length + body->space.length + length;
+    return held > UNDECIDED_MAX_BYTES ? TEXT_DECODED : TEXT_UNKNOWN;
+}
+
+static int end_undecided(struct piece *piece)
+{
+    struct redact_body *body = piece->body;
+    body->is_undecided = false;
+    body->is_decoded = true;
+    int rc = give_out_decoded(piece, body->space.data, body->space.length);
+    buffer_fini(&body->held);
+    buffer_fini(&body->space);
+    return rc;
+}
+
+static int on_decoded(void *ctx, const void *data, size_t length)
+{
+    struct piece *piece = ctx;
+    struct redact_body *body = piece->body;
+    if (!body->is_undecided)
+        return give_out_decoded(piece, data, length);
+    switch (kind_of(body, data, length)) {
+    case TEXT_UNKNOWN:
+        buffer_append(&body->space, data, length);
+        return 0;
+    case TEXT_OTHER:
+        return 1;
+    case TEXT_DECODED:
+        break;
+    }
+    int rc = end_undecided(piece);
+    return rc == 0 ? give_out_decoded(piece, data, length) : rc;
+}
+
 static int decode(struct redact_body *body, const void *data, size_t length, struct buffer *out,
                   struct err *err)
 {
     struct piece piece = {.body = body, .out = out, .err = err};
-    body->is_decoded |= length > 0;
+    body->is_decoded |= !body->is_undecided;
     return decoder_write(body->decoder, data, length, on_decoded, &piece, err) == 0 ? 0 : -1;
-}
-
-// --- encoded text ------------------------------------------------------------------------------
-
-// Stops at the first character that says what it is.
-static int look(void *ctx, const void *data, size_t length)
-{
-    const char *text = data;
-    (void)ctx;
-    for (size_t i = 0; i < length; i++)
-        if (!is_space(text[i]))
-            return begins_json(text[i]) ? 1 : 2;
-    return 0;
-}
-
-enum text_kind {
-    TEXT_UNKNOWN,
-    TEXT_JSON,
-    TEXT_OTHER
-};
-
-static enum text_kind kind_of_held(struct redact_body *body)
-{
-    struct err ignored = {0};
-    struct decoder *decoder = decoder_create(body->coding, &ignored);
-    int rc = decoder_write(decoder, body->held.data, body->held.length, look, NULL, &ignored);
-    decoder_destroy(decoder);
-    if (rc == 0)
-        return body->held.length > UNDECIDED_MAX_BYTES ? TEXT_OTHER : TEXT_UNKNOWN;
-    return rc == 1 ? TEXT_JSON : TEXT_OTHER;
 }
 
 // What does not decode to JSON is given out as it came. It is searched all the same: perhaps the
@@ -288,25 +302,24 @@ static int give_out_encoded(struct redact_body *body, struct buffer *out, struct
     body->decoder = NULL;
     int rc = write_decoded(body, body->held.data, body->held.length, out, err);
     buffer_fini(&body->held);
+    buffer_fini(&body->space);
     return rc;
 }
 
 static int write_undecided(struct redact_body *body, const void *data, size_t length,
                            struct buffer *out, struct err *err)
 {
+    struct err problem = {0};
     buffer_append(&body->held, data, length);
-    switch (kind_of_held(body)) {
-    case TEXT_UNKNOWN:
-        return 0;
-    case TEXT_OTHER:
+    int rc = decode(body, data, length, out, &problem);
+    if (rc != 0 && body->is_undecided)
         return give_out_encoded(body, out, err);
-    case TEXT_JSON:
-        break;
-    }
-    body->is_undecided = false;
-    int rc = decode(body, body->held.data, body->held.length, out, err);
-    buffer_fini(&body->held);
-    return rc;
+    if (rc != 0)
+        return err_set(err, "%s", problem.text);
+    if (!body->is_undecided || body->held.length <= UNDECIDED_MAX_BYTES)
+        return 0;
+    struct piece piece = {.body = body, .out = out, .err = err};
+    return end_undecided(&piece) == 0 ? 0 : -1;
 }
 
 // --- the body ----------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "hark/redact_messages.h"
 
+#include "hark/coding.h"
 #include "hark/mem.h"
-#include "hark/redact_body.h"
 #include "redact_json.h"
 
 #include <stdlib.h>
@@ -50,7 +50,7 @@ static int take_plain(void *ctx, const void *data, size_t length)
     struct redact_messages *messages = ctx;
     struct err ignored = {0}; // what is not declared to be JSON does not fail
     messages->part_bytes += length;
-    if (messages->part_bytes > REDACT_DECODED_MAX_BYTES)
+    if (messages->part_bytes > DECODER_BURST_BYTES)
         return 1;
     if (messages->search != NULL)
         redact_json_write(messages->search, data, length, messages->out, &ignored);
@@ -67,7 +67,7 @@ static int inflate_part(struct redact_messages *messages, const struct websocket
     if (rc == 0 && part->is_last)
         rc = websocket_inflater_end_message(messages->inflater, take_plain, messages, err);
     if (rc > 0)
-        err_set(err, "a part of it decompresses to more than %zu bytes", REDACT_DECODED_MAX_BYTES);
+        err_set(err, "a part of it decompresses to more than %zu bytes", DECODER_BURST_BYTES);
     return rc == 0 ? 0 : -1;
 }
 

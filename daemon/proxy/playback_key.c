@@ -265,6 +265,8 @@ void playback_digest_init(struct playback_digest *digest, const struct config *c
     const struct field *content_type = fields_find(headers, "Content-Type");
     *digest = (struct playback_digest){0};
     digest->decoder = coding == NULL ? NULL : decoder_create(coding, &ignored);
+    if (digest->decoder != NULL)
+        decoder_bound(digest->decoder);
     digest->search = redact_body_create(&rules, headers, NULL);
     digest->raw = digest->decoder == NULL ? NULL : open_hash();
     digest->is_json = type != NULL && (ends_with(type, "/json") || ends_with(type, "+json"));

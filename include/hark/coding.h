@@ -3,7 +3,8 @@
 // frame, and bare as some servers send it), br, zstd, identity, and lists of them.
 //
 // Memory does not depend on the body's size; zstd windows over 8 MiB are refused (RFC 9659). How
-// much may come out is for the caller to decide in the sink.
+// much may come out is for the caller to decide in the sink; what happens in front of it, between
+// two codings, is bounded by decoder_bound().
 #ifndef HARK_CODING_H
 #define HARK_CODING_H
 
@@ -11,6 +12,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+
+// What a bounded decoder may unpack at once, and for each byte that it is given. Data that gzip has
+// packed once never grows by more than the latter.
+#define DECODER_BURST_BYTES ((size_t)32 * 1024 * 1024)
+#define DECODER_GROWTH      1024
 
 // Takes decoded bytes, borrowed until it returns. Returns 0 to go on, a positive number to stop.
 typedef int (*coding_sink_fn)(void *ctx, const void *data, size_t length);
@@ -22,6 +28,9 @@ struct decoder;
 // identity. NULL if a coding in it is unknown.
 struct decoder *decoder_create(const char *content_encoding, struct err *err);
 void decoder_destroy(struct decoder *decoder); // takes NULL
+// From here on the bytes that all its codings give out are counted: too many are an error. For what
+// strangers send to a thread on which others wait.
+void decoder_bound(struct decoder *decoder);
 
 // Gives encoded bytes; what they decode to goes to the sink. Returns 0, the sink's positive number,
 // or -1 if the bytes are corrupt: the message says where, and the sink has got all that came

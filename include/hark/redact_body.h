@@ -16,9 +16,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// What one piece of a body may decode to; more is taken for an attack.
-#define REDACT_DECODED_MAX_BYTES ((size_t)32 * 1024 * 1024)
-
 struct redact_body;
 
 // `headers` are those of the body's message, `coding` is its Content-Encoding (NULL: identity).

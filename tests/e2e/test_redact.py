@@ -409,6 +409,15 @@ class TestBodies:
         assert row["response_size"] == len(body) - len("secret-a") + 25 and row["body_truncated"]
         assert hark.peak_rss() - before < MEMORY_ALLOWED // 3
 
+    def test_what_unpacks_to_much_between_its_codings_is_cut(self, hark, origin, client):
+        empty = gzip.compress(b"", mtime=0)
+        body = gzip.compress(gzip.compress(empty * ((40 << 20) // len(empty))))
+        server = origin(answer_with(body, "application/json", "Content-Encoding: gzip, gzip, gzip"))
+        response = ask(hark, client, GET_WITH.format(server=server, value="v").encode())
+        assert response.body == body
+        row = hark.wait_rows("status = 200")[0]
+        assert row["body_truncated"] == 1 and "unpacks to more than 32 MiB" in row["error_text"]
+
     def test_imported_bodies(self, hark, origin, client, daemon, tmp_path):
         other = daemon(home=tmp_path / "other")
         server = origin(answer_with(encode("gzip", JSON_BODY.encode()), "application/json", "Content-Encoding: gzip"))

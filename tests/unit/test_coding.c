@@ -344,6 +344,64 @@ static void test_the_sink_can_stop_a_bomb(void **state)
     free(zeros);
 }
 
+static int count(void *ctx, const void *data, size_t length)
+{
+    (void)data;
+    *(size_t *)ctx += length;
+    return 0;
+}
+
+// What a bounded decoder makes of it, given in pieces of `piece` bytes; `size` gets how much.
+static int decode_bounded(const char *coding, const struct buffer *coded, size_t piece,
+                          size_t *size, struct err *err)
+{
+    struct decoder *decoder = decoder_create(coding, err);
+    decoder_bound(decoder);
+    int rc = 0;
+    *size = 0;
+    for (size_t at = 0; rc == 0 && at < coded->length; at += piece) {
+        size_t left = coded->length - at;
+        rc =
+            decoder_write(decoder, coded->data + at, left < piece ? left : piece, count, size, err);
+    }
+    decoder_destroy(decoder);
+    return rc;
+}
+
+// Nothing comes out of the last of these codings, so that no sink can stop them.
+static void test_a_bounded_decoder_stops_work_without_output(void **state)
+{
+    (void)state;
+    struct buffer empty = deflated("", 0, 31);
+    struct buffer members = {0};
+    struct err err = {0};
+    size_t size;
+    while (members.length < 2 * DECODER_BURST_BYTES)
+        buffer_append(&members, empty.data, empty.length);
+    struct buffer coded = deflated(members.data, members.length, 31);
+    assert_int_equal(decode_bounded("gzip, gzip", &coded, SIZE_MAX, &size, &err), -1);
+    assert_string_equal(err.text, "decode gzip: it unpacks to more than 32 MiB at once");
+    assert_int_equal(size, 0);
+    buffer_fini(&empty);
+    buffer_fini(&members);
+    buffer_fini(&coded);
+}
+
+static void test_a_bounded_decoder_takes_all_that_gzip_packs_in_time(void **state)
+{
+    (void)state;
+    size_t length = 2 * DECODER_BURST_BYTES;
+    char *zeros = calloc(1, length);
+    struct buffer coded = deflated(zeros, length, 31);
+    struct err err = {0};
+    size_t size;
+    assert_int_equal(decode_bounded("gzip", &coded, 4096, &size, &err), 0);
+    assert_int_equal(size, length);
+    assert_int_equal(decode_bounded("gzip", &coded, SIZE_MAX, &size, &err), -1);
+    buffer_fini(&coded);
+    free(zeros);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +421,8 @@ int main(void)
         cmocka_unit_test(test_zstd_frames_follow_each_other),
         cmocka_unit_test(test_output_that_is_held_back_is_not_lost),
         cmocka_unit_test(test_the_sink_can_stop_a_bomb),
+        cmocka_unit_test(test_a_bounded_decoder_stops_work_without_output),
+        cmocka_unit_test(test_a_bounded_decoder_takes_all_that_gzip_packs_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,8 @@
 // What is replaced in bodies, however they are cut into pieces, and that the rest stays.
 #include "hark/redact_body.h"
 
+#include "hark/coding.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -289,16 +291,21 @@ static void test_an_event_stream_may_begin_with_a_byte_order_mark(void **state)
     assert_body(type, "\xef\xbb\xbf\n", "\xef\xbb\xbf\n");
 }
 
-static size_t gzip(const char *text, unsigned char *out, size_t size)
+static size_t gzip_bytes(const void *data, size_t length, unsigned char *out, size_t size)
 {
-    z_stream stream = {.next_in = (unsigned char *)(uintptr_t)text,
-                       .avail_in = (uInt)strlen(text),
+    z_stream stream = {.next_in = (unsigned char *)(uintptr_t)data,
+                       .avail_in = (uInt)length,
                        .next_out = out,
                        .avail_out = (uInt)size};
     assert_int_equal(deflateInit2(&stream, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
     assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
     deflateEnd(&stream);
     return stream.total_out;
+}
+
+static size_t gzip(const char *text, unsigned char *out, size_t size)
+{
+    return gzip_bytes(text, strlen(text), out, size);
 }
 
 static void assert_gzip(const char *type, const char *text, const char *expected, bool is_decoded)
@@ -330,6 +337,47 @@ static void test_content_codings_are_undone_where_it_must_be(void **state)
     assert_int_equal(run(body, "{}", 2, 2, &out), -1);
     assert_int_equal(out.length, 0);
     redact_body_destroy(body);
+    buffer_fini(&out);
+}
+
+// A body in two gzip codings: so much space, and `text`. Given byte by byte; the caller ends `out`.
+static int run_spaces(size_t spaces, const char *text, struct buffer *out, bool *is_decoded)
+{
+    size_t length = spaces + strlen(text);
+    char *plain = malloc(length + 1);
+    unsigned char *once = malloc(length);
+    unsigned char twice[4096];
+    memset(plain, ' ', spaces);
+    strcpy(plain + spaces, text);
+    length = gzip_bytes(plain, length, once, length);
+    length = gzip_bytes(once, length, twice, sizeof(twice));
+    struct redact_body *body = create("text/plain", "gzip, gzip");
+    int rc = run(body, (char *)twice, length, 1, out);
+    *is_decoded = redact_body_is_decoded(body);
+    redact_body_destroy(body);
+    free(once);
+    free(plain);
+    return rc;
+}
+
+static void test_encoded_text_that_begins_with_much_space_is_searched(void **state)
+{
+    (void)state;
+    struct buffer out = {0};
+    bool is_decoded;
+    assert_int_equal(run_spaces(100000, "{\"password\":1}", &out, &is_decoded), 0);
+    assert_true(is_decoded);
+    assert_string_equal(out.data + 100000, "{\"password\":\"redacted\"}");
+    buffer_fini(&out);
+}
+
+static void test_encoded_text_cannot_unpack_without_end(void **state)
+{
+    (void)state;
+    struct buffer out = {0};
+    bool is_decoded;
+    assert_int_equal(run_spaces(2 * DECODER_BURST_BYTES, "", &out, &is_decoded), -1);
+    assert_true(out.length < 2 * DECODER_BURST_BYTES);
     buffer_fini(&out);
 }
 
@@ -401,6 +449,8 @@ int main(void)
         cmocka_unit_test(test_event_streams),
         cmocka_unit_test(test_an_event_stream_may_begin_with_a_byte_order_mark),
         cmocka_unit_test(test_content_codings_are_undone_where_it_must_be),
+        cmocka_unit_test(test_encoded_text_that_begins_with_much_space_is_searched),
+        cmocka_unit_test(test_encoded_text_cannot_unpack_without_end),
         cmocka_unit_test(test_text_without_the_coding_it_names_is_searched_as_it_is),
         cmocka_unit_test(test_equal_values_have_one_mark_everywhere),
     };
