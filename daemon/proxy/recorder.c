@@ -184,7 +184,9 @@ static void use_idle_time(struct recorder *recorder)
 static void *writer_main(void *arg)
 {
     struct recorder *recorder = arg;
-    struct record_list batch;
+    struct record_list batch = {0};
+    if (!store_writer_has_begun(recorder->options.writer))
+        recorder_write_batch(recorder, &batch); // so that it is said from the start
     for (;;) {
         recorder_note_round(recorder);
         if (take_batch(recorder, &batch, idle_wait_us(recorder)))

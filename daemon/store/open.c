@@ -5,7 +5,6 @@
 // steps run again on a new file. What belongs to another program is recognised by the bytes of
 // its header, read before SQLite does anything that could change it.
 #include "damage.h"
-#include "hark/clock.h"
 #include "lock.h"
 #include "migrate.h"
 #include "schema.h"
@@ -151,13 +150,25 @@ static int check_identity(struct store_writer *writer, struct err *err)
     return 0;
 }
 
-// Page size and auto_vacuum can be chosen only before the first table; WAL comes after it, so
-// that a process that dies here leaves a blank file or a complete one.
+// Page size and auto_vacuum can be chosen only before the first table.
+static int lay_out(struct store_writer *writer, struct err *err)
+{
+    int64_t tables = 0;
+    if (sql_integer(writer->db, "SELECT count(*) FROM sqlite_schema", &tables, writer->path, err) !=
+        0)
+        return -1;
+    if (tables > 0)
+        return 0;
+    return sql_exec(writer->db, "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL",
+                    "set up", writer->path, err);
+}
+
+// WAL comes after the tables, so that a process that dies here leaves a blank file or a complete
+// one. Of a complete one nothing is written: its disk may be full.
 static int set_up_schema(struct store_writer *writer, struct err *err)
 {
     const char *path = writer->path;
-    if (sql_exec(writer->db, "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL", "set up",
-                 path, err) != 0 ||
+    if (lay_out(writer, err) != 0 ||
         migrate(writer->db, path, schema_migrations, schema_migration_count, writer->log, err) != 0)
         return -1;
     int64_t is_wal = 0;
@@ -231,76 +242,19 @@ static int check_damage(struct store_writer *writer, bool *is_damaged, struct er
     return 0;
 }
 
-// --- the session --------------------------------------------------------------------------------
-
-static int insert_session(struct store_writer *writer, const struct store_writer_options *options,
-                          struct err *err)
-{
-    sqlite3_stmt *insert = NULL;
-    if (sql_prepare(writer->db,
-                    "INSERT INTO session (started_us, state, version, command, settings, pid,"
-                    " next_exchange_id) VALUES (?, 'running', ?, ?, ?, ?, ?)",
-                    &insert, writer->path, err) != 0)
-        return -1;
-    sqlite3_bind_int64(insert, 1, clock_wall_us());
-    sqlite3_bind_text(insert, 2, options->version, -1, SQLITE_STATIC);
-    sqlite3_bind_text(insert, 3, options->command, -1, SQLITE_STATIC);
-    sqlite3_bind_text(insert, 4, options->settings, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(insert, 5, getpid());
-    sqlite3_bind_int64(insert, 6, writer->next_id);
-    int result = sqlite3_step(insert) == SQLITE_DONE
-                     ? 0
-                     : sql_fail(err, writer->db, "write to", writer->path);
-    sqlite3_finalize(insert);
-    writer->session_id = sqlite3_last_insert_rowid(writer->db);
-    return result;
-}
-
-// What the last session left unfinished is ended, and this session begun, in one transaction. If
-// that fails, closing the connection rolls it back (and keeps SQLite's error code until then).
-// `state <> 'done'` lets SQLite find the pending rows by the index.
+// A full disk is waited for: the session begins with the first transaction that it takes.
 static int begin_session(struct store_writer *writer, const struct store_writer_options *options,
                          struct err *err)
 {
-    sqlite3 *db = writer->db;
-    const char *path = writer->path;
-    if (sql_exec(db, "BEGIN IMMEDIATE", "write to", path, err) != 0)
+    struct err refusal = {0};
+    if (writer_plan_session(writer, options, err) != 0)
         return -1;
-    int result = sql_exec(db,
-                          "UPDATE exchange SET state = 'interrupted', duration_us = NULL"
-                          " WHERE state = 'pending' AND state <> 'done'",
-                          "write to", path, err);
-    int interrupted = sqlite3_changes(db);
-    if (result == 0)
-        result = sql_exec(db, "UPDATE session SET state = 'crashed' WHERE state = 'running'",
-                          "write to", path, err);
-    if (result == 0)
-        result = sql_integer(db,
-                             "SELECT max((SELECT coalesce(max(id), 0) + 1 FROM exchange),"
-                             " (SELECT coalesce(max(next_exchange_id), 1) FROM session))",
-                             &writer->next_id, path, err);
-    if (result == 0)
-        result = insert_session(writer, options, err);
-    if (result == 0)
-        result = sql_exec(db, "COMMIT", "write to", path, err);
-    if (result == 0 && interrupted > 0)
-        log_warn(writer->log, "store", "%d exchanges of an earlier session were interrupted",
-                 interrupted);
-    return result;
-}
-
-static void end_session(struct store_writer *writer)
-{
-    struct err err = {0};
-    sqlite3_busy_timeout(writer->db, OPEN_BUSY_MS);
-    char *sql = sqlite3_mprintf("UPDATE session SET state = 'ended', ended_us = %lld,"
-                                " next_exchange_id = %lld WHERE id = %lld"
-                                " AND state = 'running'",
-                                (long long)clock_wall_us(), (long long)writer->next_id,
-                                (long long)writer->session_id);
-    if (sql_exec(writer->db, sql, "end the session in", writer->path, &err) != 0)
-        log_error(writer->log, "store", "%s", err.text);
-    sqlite3_free(sql);
+    enum store_result result = store_writer_begin(writer, &refusal);
+    if (result == STORE_OK)
+        result = store_writer_commit(writer, &refusal);
+    if (result == STORE_OK || result == STORE_FULL)
+        return 0;
+    return err_set(err, "%s", refusal.text);
 }
 
 // --- opening and closing ------------------------------------------------------------------------
@@ -336,6 +290,7 @@ static void writer_destroy(struct store_writer *writer)
     for (size_t i = 0; i < sizeof(writer->json) / sizeof(writer->json[0]); i++)
         buffer_fini(&writer->json[i]);
     arena_fini(&writer->latin1);
+    arena_fini(&writer->texts);
     free(writer->path);
     free(writer->wal_path);
     free(writer);
@@ -377,7 +332,8 @@ void store_writer_close(struct store_writer *writer)
     struct err err = {0};
     int64_t wal_bytes;
     store_writer_rollback(writer);
-    end_session(writer);
+    sqlite3_busy_timeout(writer->db, OPEN_BUSY_MS);
+    writer_end_session(writer);
     // Whoever still has the file open keeps SQLite from doing it at the close.
     writer->wal_limit_bytes = 0;
     writer->restart_tried_us = 0;

@@ -314,12 +314,22 @@ static void bind_row(struct store_writer *writer, enum writer_statement which,
 
 enum store_result store_writer_begin(struct store_writer *writer, struct err *err)
 {
-    return writer_run(writer, STATEMENT_BEGIN, "write to", err);
+    enum store_result result = writer_run(writer, STATEMENT_BEGIN, "write to", err);
+    bool must_put = result == STORE_OK && !writer->has_session;
+    return must_put ? writer_put_own_session(writer, err) : result;
 }
 
 enum store_result store_writer_commit(struct store_writer *writer, struct err *err)
 {
-    return writer_run(writer, STATEMENT_COMMIT, "commit to", err);
+    enum store_result result = writer_run(writer, STATEMENT_COMMIT, "commit to", err);
+    if (result == STORE_OK)
+        writer_note_session(writer);
+    return result;
+}
+
+bool store_writer_has_begun(const struct store_writer *writer)
+{
+    return writer->has_session;
 }
 
 void store_writer_rollback(struct store_writer *writer)

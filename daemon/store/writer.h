@@ -47,6 +47,15 @@ enum writer_statement {
     STATEMENT_COUNT
 };
 
+// What the row of the writer's own session is made of. Texts live in `texts`.
+struct store_writer_session {
+    int64_t started_us; // Unix microseconds
+    const char *version;
+    const char *command;
+    const char *settings;
+    int interrupted; // exchanges that an earlier session left pending
+};
+
 // Owner: who opened it. Thread: see store_writer.h.
 struct store_writer {
     char *path; // resolved, so that one file has one lock
@@ -55,6 +64,9 @@ struct store_writer {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENT_COUNT];
     struct log *log;
+    struct store_writer_session session;
+    struct arena texts;
+    bool has_session; // its row is in the file
     int64_t session_id;
     int64_t next_id; // first unused exchange id
     int64_t page_bytes;
@@ -70,6 +82,19 @@ struct store_writer {
 // Prepares all statements; fails on a file whose tables are not what they should be.
 int writer_prepare(struct store_writer *writer, struct err *err);
 void writer_finalize(struct store_writer *writer);
+
+// --- session.c -----------------------------------------------------------------------------------
+
+// Finds the ids that come next.
+int writer_plan_session(struct store_writer *writer, const struct store_writer_options *options,
+                        struct err *err);
+// Writes the row, inside a transaction, and ends what the last session left unfinished.
+enum store_result writer_put_own_session(struct store_writer *writer, struct err *err);
+// That transaction, or another one, was committed.
+void writer_note_session(struct store_writer *writer);
+void writer_end_session(struct store_writer *writer);
+
+// --- writer.c ------------------------------------------------------------------------------------
 
 // Runs a statement that gives no rows.
 enum store_result writer_run(struct store_writer *writer, enum writer_statement which,

@@ -41,6 +41,14 @@ class Disk:
     def grow(self, size):
         self.mount("-o", f"remount,size={size}")
 
+    def use_up(self):
+        """Not a byte is left."""
+        with open(self.folder / "others", "wb", buffering=0) as file:
+            for size in (65536, 4096, 1):
+                with contextlib.suppress(OSError):
+                    while file.write(bytes(size)):
+                        pass
+
     def close(self):
         subprocess.run(["umount", "-l", str(self.folder)], check=True)
 
@@ -121,6 +129,41 @@ class TestFullDisk:
         settled(hark)
         assert set(load.answered) <= paths_of(hark, "state = 'done' AND body_truncated = 0")
         assert hark.value("PRAGMA integrity_check") == "ok"
+
+    @pytest.mark.parametrize("ending", ["clean", "crashed"])
+    def test_daemon_starts_on_it_and_records_once_there_is_room(
+        self, daemon, origin, client, disk, ending
+    ):
+        hark, server = self.start(daemon, disk, "relaxed"), origin(OK)
+        assert client(hark).ask(fill(GET % b"/before", server)).status == 200
+        hark.wait_rows("path = '/before'")
+        hark.stop() if ending == "clean" else hark.kill()
+        disk.use_up()
+        hark.start()
+        hark.wait_log("not recording: .*disk")
+        assert not status_of(hark)["is_recording"]
+        assert Api(hark).ask("/readyz", token=False).status == 503
+        assert client(hark).ask(fill(GET % b"/meanwhile", server)).status == 200
+        make_room(hark, disk)
+        assert client(hark).ask(fill(GET % b"/after", server)).status == 200
+        hark.wait_rows("path = '/after'")
+        settled(hark)
+        sessions = [tuple(row) for row in hark.sql("SELECT id, state FROM session ORDER BY id")]
+        first = "ended" if ending == "clean" else "crashed"
+        assert sessions == [(1, first), (2, "running")]
+        assert hark.value("SELECT session_id FROM exchange WHERE path = '/after'") == 2
+        lost = status_of(hark)["lost_exchanges"]
+        assert lost == (0 if "/meanwhile" in paths_of(hark, "1") else 1)
+        assert hark.value("SELECT lost_exchanges FROM session WHERE id = 2") == lost
+        assert hark.value("PRAGMA integrity_check") == "ok"
+
+    def test_commit_answers_nothing_when_started_on_it(self, daemon, origin, client, disk):
+        hark = self.start(daemon, disk, "commit")
+        hark.stop()
+        disk.use_up()
+        hark.start()
+        hark.wait_log("not recording: .*disk")
+        assert client(hark).ask(fill(GET % b"/x", origin(OK))).status == 503
 
     @pytest.mark.soak
     def test_recording_goes_on_within_five_seconds(self, daemon, origin, disk):

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 static enum store_result put_one(struct fixture *fixture, int64_t id, struct err *err)
 {
@@ -122,6 +123,44 @@ static void test_full_disk_at_a_checkpoint_loses_nothing(void **state)
     fixture_must(store_writer_checkpoint(fixture->writer, &wal_bytes, &err), &err);
     assert_answer(fixture->path, "SELECT count(*) FROM exchange", "100");
     assert_answer(fixture->path, "PRAGMA integrity_check", "ok");
+}
+
+// A process that records and dies, so that there is something in the WAL.
+static void record_and_die(struct fixture *fixture)
+{
+    fixture_close(fixture);
+    pid_t child = fork();
+    if (child == 0) {
+        fixture_open(fixture);
+        for (int64_t id = 1; id <= 50; id++)
+            assert_can_write(fixture, id);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static void test_session_begins_once_a_full_disk_has_room(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = {0};
+    record_and_die(fixture);
+    limit_file_size(32768); // what SQLite takes for its index of the WAL
+    fixture_open(fixture);
+    assert_false(store_writer_has_begun(fixture->writer));
+    assert_int_equal(store_writer_session_id(fixture->writer), 3);
+    assert_int_equal(store_writer_next_id(fixture->writer), 51);
+    assert_int_equal(put_one(fixture, 51, &err), STORE_FULL);
+    assert_answer(fixture->path, "SELECT group_concat(state, ' ') FROM session", "ended running");
+
+    limit_file_size(RLIM_INFINITY);
+    assert_can_write(fixture, 52);
+    assert_true(store_writer_has_begun(fixture->writer));
+    assert_can_write(fixture, 53);
+    assert_answer(fixture->path, "SELECT group_concat(state, ' ') FROM session",
+                  "ended crashed running");
+    assert_answer(fixture->path, "SELECT count(*), max(session_id) FROM exchange", "52|3");
 }
 
 static void test_twice_the_same_row_is_an_error_that_rolls_back(void **state)
@@ -275,6 +314,7 @@ int main(void)
         CASE(test_full_disk_rolls_the_transaction_back),
         CASE(test_full_disk_at_commit_rolls_back_and_recovers),
         CASE(test_full_disk_at_a_checkpoint_loses_nothing),
+        CASE(test_session_begins_once_a_full_disk_has_room),
         CASE(test_twice_the_same_row_is_an_error_that_rolls_back),
         CASE(test_wal_does_not_grow_when_it_is_checkpointed),
         CASE(test_reader_that_stays_delays_the_wal_and_no_write),
