@@ -5,6 +5,7 @@
 #include "hark/mem.h"
 #include "hark/suggest.h"
 #include "host_check.h"
+#include "peer.h"
 
 #include <string.h>
 #include <strings.h>
@@ -23,10 +24,15 @@ static bool is_from_elsewhere(const struct request *request)
 static bool has_token(const struct access *access, const struct request *request)
 {
     bool is_granted = token_is_granted(&access->token, request_header(request, "Authorization"));
+    if (request_header(request, "Cookie") == NULL)
+        return is_granted;
+    char peer[PEER_NAME_BYTES];
+    peer_name(request->peer_fd, peer);
+    const struct token for_page = token_for_page(&access->token, peer);
     for (size_t i = 0; i < request->headers.count; i++) {
         const struct field *field = &request->headers.items[i];
-        if (field_is_named(field, "Cookie"))
-            is_granted |= token_is_in_cookie(&access->token, field->value);
+        if (field_is_named(field, "Cookie") && peer[0] != '\0')
+            is_granted |= token_is_in_cookie(&for_page, field->value);
     }
     return is_granted;
 }
@@ -50,8 +56,8 @@ static void lead_on(struct reply *reply)
     reply_set_fixed(reply, "text/html; charset=utf-8", page, sizeof(page) - 1);
 }
 
-// The page's address with the token, as `hark ui` gives it: the browser keeps the token as a cookie
-// and goes on to an address that may be seen.
+// The page's address with the token, as `hark ui` gives it: the browser keeps a cookie and goes on
+// to an address that may be seen.
 static void log_in(const struct access *access, const struct request *request, const char *given,
                    struct reply *reply)
 {
@@ -59,8 +65,11 @@ static void log_in(const struct access *access, const struct request *request, c
         refuse_without_token(access, reply);
         return;
     }
+    char peer[PEER_NAME_BYTES];
+    peer_name(request->peer_fd, peer);
+    const struct token for_page = token_for_page(&access->token, peer);
     const char *cookie = arena_printf(
-        &reply->arena, TOKEN_COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict", access->token.text);
+        &reply->arena, TOKEN_COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict", for_page.text);
     reply_add_header(reply, "Set-Cookie", cookie);
     if (is_from_elsewhere(request)) {
         lead_on(reply);

@@ -86,6 +86,8 @@ static struct call *call_create(const struct face *face, struct MHD_Connection *
     call->face = face;
     call->stream = stream_create(connection);
     call->request.body_fd = -1;
+    call->request.peer_fd =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     call->request.body = &call->body;
     call->request.method = arena_strdup(&call->arena, method);
     call->reply.stream = call->stream;

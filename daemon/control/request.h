@@ -15,6 +15,7 @@ struct reply;
 // Owner: the call. Thread: the one that runs the route. Texts live as long as it does.
 struct request {
     const char *method;
+    int peer_fd;              // of the connection
     bool is_authorised;       // came over the socket, or with the token
     const char *argument;     // what stands in the path where the route has "*"; else ""
     struct fields parameters; // of the query, decoded

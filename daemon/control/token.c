@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gnutls/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define TOKEN_BYTES ((size_t)TOKEN_LENGTH / 2)
 
 static bool has_shape(const char *text, size_t length)
 {
@@ -38,13 +41,18 @@ static bool read_existing(const char *path, struct token *token)
     return is_usable;
 }
 
+static void set_bytes(struct token *token, const unsigned char bytes[static TOKEN_BYTES])
+{
+    for (size_t i = 0; i < TOKEN_BYTES; i++)
+        snprintf(token->text + 2 * i, 3, "%02x", bytes[i]);
+}
+
 static int make_random(struct token *token, struct err *err)
 {
-    unsigned char bytes[TOKEN_LENGTH / 2];
+    unsigned char bytes[TOKEN_BYTES];
     if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
         return err_set(err, "control: random bytes for the token: %s", strerror(errno));
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(token->text + 2 * i, 3, "%02x", bytes[i]);
+    set_bytes(token, bytes);
     return 0;
 }
 
@@ -98,8 +106,21 @@ bool token_is_granted(const struct token *token, const char *authorization)
     return token_is_same(token, given, strlen(given));
 }
 
+struct token token_for_page(const struct token *token, const char *peer)
+{
+    struct token for_page;
+    unsigned char bytes[TOKEN_BYTES];
+    char *purpose = mem_printf("hark's page for %s", peer);
+    if (gnutls_hmac_fast(GNUTLS_MAC_SHA256, token->text, TOKEN_LENGTH, purpose, strlen(purpose),
+                         bytes) != 0)
+        abort(); // GnuTLS always has it
+    free(purpose);
+    set_bytes(&for_page, bytes);
+    return for_page;
+}
+
 // A browser sends the cookies of all paths and ports of a host: one of that name may be another's.
-bool token_is_in_cookie(const struct token *token, const char *cookie)
+bool token_is_in_cookie(const struct token *for_page, const char *cookie)
 {
     static const char name[] = TOKEN_COOKIE "=";
     bool is_there = false;
@@ -107,7 +128,7 @@ bool token_is_in_cookie(const struct token *token, const char *cookie)
         size_t length = strcspn(at, ";");
         size_t name_length = sizeof name - 1;
         if (length > name_length && strncmp(at, name, name_length) == 0)
-            is_there |= token_is_same(token, at + name_length, length - name_length);
+            is_there |= token_is_same(for_page, at + name_length, length - name_length);
         at += length;
     }
     return is_there;

@@ -22,7 +22,11 @@ int token_load(const char *folder, struct token *token, struct err *err);
 bool token_is_same(const struct token *token, const char *text, size_t length);
 // Does an Authorization field carry the token?
 bool token_is_granted(const struct token *token, const char *authorization);
-// Does a Cookie field carry it, under the name TOKEN_COOKIE?
-bool token_is_in_cookie(const struct token *token, const char *cookie);
+
+// What a browser gets in the token's place. It sends its cookies to whatever listens on any port of
+// the same host, so this one is of use only to the peer that it was made for: see peer.h.
+struct token token_for_page(const struct token *token, const char *peer);
+// Does a Cookie field carry that, under the name TOKEN_COOKIE?
+bool token_is_in_cookie(const struct token *for_page, const char *cookie);
 
 #endif

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 from harness import Aborted, RawClient, run_hark, wait_until
+from harness.api import Api
 from harness.conformance import fill
 from harness.network import (NEIGHBOUR, NEIGHBOUR6, STRANGER, STRANGER6, enter_network,
                              needs_network, peer_curl)
@@ -309,7 +310,18 @@ print(" ".join(sorted(got)), asked.recv(100).split()[1].decode(), sep="|")
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="takes root and setpriv")
+takes_root = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("setpriv"), reason="takes root and setpriv")
+
+
+def run_as_nobody(program, *arguments):
+    return subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-c",
+         program, *arguments],
+        capture_output=True, text=True, timeout=30, check=True).stdout
+
+
+@takes_root
 @pytest.mark.parametrize("mode,readable", [
     pytest.param(None, set(), id="folder as made"),
     pytest.param(0o755, {"ca.pem", "bundle.pem"}, id="folder opened by somebody"),
@@ -326,11 +338,27 @@ def test_another_user_does_not_get_at_the_recording(daemon, origin, mode, readab
             data.chmod(mode)
         names = [file.name for file in data.iterdir() if not file.is_dir()]
         assert {"hark.db", "hark.db-wal", "token", "ca-key.pem", "control.sock"} <= set(names)
-        done = subprocess.run(
-            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-c",
-             TRY_ALL, str(data), str(hark.page_port), *names],
-            capture_output=True, text=True, timeout=30, check=True)
-        got, status = done.stdout.strip().split("|")
+        got, status = run_as_nobody(TRY_ALL, data, str(hark.page_port), *names).strip().split("|")
         assert set(got.split()) <= readable, got
         assert status == "401"
         hark.stop()
+
+
+ASK_WITH_COOKIE = """
+import http.client, sys
+connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=20)
+connection.request("GET", "/api/v1/status", headers={"Cookie": sys.argv[2]})
+print(connection.getresponse().status)
+"""
+
+
+# Browsers send a cookie to all ports of a host, so that a server of another user gets it.
+@takes_root
+def test_a_cookie_is_of_no_use_to_another_user(daemon):
+    hark = daemon(ui="127.0.0.1:0")
+    port, cookie = str(hark.page_port), Api(hark).log_in()
+    mine = subprocess.run([sys.executable, "-c", ASK_WITH_COOKIE, port, cookie],
+                          capture_output=True, text=True, timeout=30, check=True)
+    assert mine.stdout.strip() == "200"
+    assert run_as_nobody(ASK_WITH_COOKIE, port, cookie).strip() == "401"
+    hark.stop()

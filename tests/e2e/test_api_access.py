@@ -34,7 +34,7 @@ def api(hark):
 
 @pytest.fixture
 def cookie(api):
-    return {"Cookie": f"theme=dark; hark_token={api.token}"}
+    return {"Cookie": f"theme=dark; {api.log_in()}"}
 
 
 class TestToken:
@@ -51,20 +51,28 @@ class TestToken:
     def test_the_cookie_counts_as_token(self, api, cookie):
         assert api.ask(STATUS, token=False, headers=cookie).status == 200
 
-    @pytest.mark.parametrize("value", ["", "x", "{token}x", "x{token}"])
+    @pytest.mark.parametrize("value", ["", "x", "{token}", "{right}x", "x{right}"])
     def test_another_cookie_does_not(self, api, value):
-        field = {"Cookie": "hark_token=" + value.format(token=api.token)}
+        right = api.log_in().removeprefix("hark_token=")
+        field = {"Cookie": "hark_token=" + value.format(token=api.token, right=right)}
         assert_problem(api.ask(STATUS, token=False, headers=field), 401)
 
+    # A browser sends it to every port of the host, so also to servers of other users.
+    def test_the_cookie_is_not_the_token(self, api):
+        value = api.log_in().removeprefix("hark_token=")
+        assert_problem(api.ask(STATUS, token=value), 401)
+        assert_problem(api.ask(f"/?token={value}", token=False), 401)
+
     def test_a_cookie_of_the_same_name_from_another_daemon_is_no_hindrance(self, api):
-        field = {"Cookie": f"hark_token={'0' * 64}; hark_token={api.token}"}
+        field = {"Cookie": f"hark_token={'0' * 64}; {api.log_in()}"}
         assert api.ask(STATUS, token=False, headers=field).status == 200
 
     def test_the_page_with_the_token_sets_the_cookie_and_hides_it(self, api):
         answer = api.ask(f"/?token={api.token}", token=False)
         assert (answer.status, answer.get("Location")) == (303, "/")
         parts = answer.get("Set-Cookie").split("; ")
-        assert parts[0] == f"hark_token={api.token}"
+        assert parts[0].startswith("hark_token=")
+        assert api.token not in answer.get("Set-Cookie")
         assert {"HttpOnly", "SameSite=Strict", "Path=/"} == set(parts[1:])
         assert api.token not in answer.text
 

@@ -3,7 +3,9 @@
 #include "control/endpoint.h"
 #include "control/host_check.h"
 #include "control/metrics.h"
+#include "control/peer.h"
 #include "control/token.h"
+#include "hark/address.h"
 #include "hark/mem.h"
 
 #include <setjmp.h>
@@ -166,6 +168,55 @@ static void test_only_the_whole_token_is_granted(void **state)
     assert_false(token_is_granted(&token, NULL));
 }
 
+static void test_the_token_for_the_page_is_another_one_for_each_peer(void **state)
+{
+    (void)state;
+    struct token token = {0};
+    memset(token.text, 'a', TOKEN_LENGTH);
+    const struct token mine = token_for_page(&token, "user 1000");
+    const struct token theirs = token_for_page(&token, "user 1001");
+    char cookie[TOKEN_LENGTH + 32];
+    snprintf(cookie, sizeof cookie, "a=b; " TOKEN_COOKIE "=%s", mine.text);
+    assert_int_equal(strlen(mine.text), TOKEN_LENGTH);
+    assert_true(token_is_in_cookie(&mine, cookie));
+    assert_false(token_is_in_cookie(&theirs, cookie));
+    assert_false(token_is_in_cookie(&token, cookie));
+}
+
+// --- the peer ----------------------------------------------------------------------------------
+
+// A connection over loopback: `ends` gets both.
+static void connect_pair(const char *address_text, int ends[2])
+{
+    struct address address;
+    assert_int_equal(address_parse(address_text, &address), 0);
+    struct sockaddr *place = (struct sockaddr *)&address.storage;
+    int listener = socket(address.storage.ss_family, SOCK_STREAM, 0);
+    ends[1] = socket(address.storage.ss_family, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, place, address.length), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, place, &address.length), 0);
+    assert_int_equal(connect(ends[1], place, address.length), 0);
+    ends[0] = accept(listener, NULL, NULL);
+    assert_true(ends[0] >= 0);
+    close(listener);
+}
+
+static void test_a_peer_on_this_machine_is_its_user(void **state)
+{
+    (void)state;
+    char expected[PEER_NAME_BYTES], name[PEER_NAME_BYTES];
+    int ends[2];
+    snprintf(expected, sizeof expected, "user %u", geteuid());
+    connect_pair("127.0.0.1:0", ends);
+    peer_name(ends[0], name);
+    assert_string_equal(name, expected);
+    close(ends[1]);
+    peer_name(ends[0], name);
+    assert_string_equal(name, "");
+    close(ends[0]);
+}
+
 // --- the socket file ---------------------------------------------------------------------------
 
 static int connect_to(const char *path)
@@ -267,6 +318,8 @@ int main(void)
         FOLDER_TEST(test_a_token_that_others_could_read_is_replaced),
         FOLDER_TEST(test_a_file_without_a_token_is_replaced),
         cmocka_unit_test(test_only_the_whole_token_is_granted),
+        cmocka_unit_test(test_the_token_for_the_page_is_another_one_for_each_peer),
+        cmocka_unit_test(test_a_peer_on_this_machine_is_its_user),
         FOLDER_TEST(test_the_socket_is_private_and_goes_away),
         FOLDER_TEST(test_a_socket_that_answers_is_not_replaced),
         FOLDER_TEST(test_a_stale_socket_is_replaced),

@@ -47,6 +47,10 @@ class Api:
     def token(self):
         return (self.daemon.data_dir / "token").read_text().strip()
 
+    def log_in(self):
+        """The cookie that the page's address with the token sets: "name=value"."""
+        return self.ask(f"/?token={self.token}", token=False).get("Set-Cookie").split(";")[0]
+
     def connect(self, seconds=10):
         if self.over_socket:
             return _OverSocket(self.daemon.data_dir / "control.sock", seconds * SCALE)
