@@ -9,9 +9,8 @@
 
 #include "hark/clock.h"
 #include "hark/mem.h"
-#include "replay_marks.h"
 #include "replay_plan.h"
-#include "replay_request.h"
+#include "replay_read.h"
 #include "server_private.h"
 
 #include <errno.h>
@@ -205,85 +204,6 @@ static void tell(struct replay *replay, const struct replay_result *result)
 
 // --- reading -----------------------------------------------------------------------------------
 
-static int on_segment(void *ctx, int64_t seq, int64_t at_us, const void *data, size_t length)
-{
-    int64_t *bytes = ctx;
-    (void)seq;
-    (void)at_us;
-    (void)data;
-    *bytes += (int64_t)length;
-    return 0;
-}
-
-// How much of its request's body was recorded: all of it, unless it was cut.
-static int count_body(struct replay *replay, const struct exchange_row *row, int64_t *bytes,
-                      struct err *err)
-{
-    *bytes = row->request_size;
-    if (!row->body_truncated && row->source != ROW_SOURCE_IMPORT)
-        return 0;
-    *bytes = 0;
-    return store_walk_body(replay->reader, row->id, BODY_REQUEST, on_segment, bytes, err);
-}
-
-// Reads on in the body, and offers what there is.
-static int offer_body(struct replay *replay, struct replay_request *request, struct err *err)
-{
-    struct store_segment *segment = &request->segment;
-    enum store_found found =
-        store_next_segment(replay->reader, request->recorded->id, BODY_REQUEST, segment, err);
-    if (found == STORE_READ_ERROR)
-        return -1;
-    request->is_last_offered = found == STORE_NOT_FOUND;
-    if (found == STORE_NOT_FOUND)
-        return 0;
-    request->offered = chunk_create(segment->data.length, 0);
-    chunk_append(request->offered, segment->data.data, segment->data.length);
-    chunk_seal(request->offered);
-    return 0;
-}
-
-// Why a request is not sent.
-struct skip {
-    enum replay_outcome outcome;
-    struct err reason; // not set: it is
-};
-
-// What was redacted does not go out as if it were the value.
-static int check_marks(struct replay *replay, struct replay_request *request, struct skip *skip,
-                       struct err *err)
-{
-    struct replay_marks marks = {0};
-    if (replay->options->sends_marks)
-        return 0;
-    replay_marks_find(&marks, &request->message);
-    if (request->message.has_body &&
-        store_walk_body(replay->reader, request->recorded->id, BODY_REQUEST,
-                        replay_marks_on_segment, &marks, err) < 0)
-        return -1;
-    skip->outcome = REPLAY_REDACTED;
-    replay_marks_explain(&marks, &skip->reason);
-    return 0;
-}
-
-static int prepare_request(struct replay *replay, struct replay_request *request, struct skip *skip,
-                           struct err *err)
-{
-    int64_t body_bytes = 0;
-    const struct target *origin = replay->options->to == NULL ? NULL : &replay->origin;
-    if (count_body(replay, request->recorded, &body_bytes, err) != 0)
-        return -1;
-    request->session_id = replay->session_id;
-    skip->outcome = REPLAY_SKIPPED;
-    if (replay_message_make(&request->message, request->recorded, body_bytes, replay->options,
-                            origin, &skip->reason) != 0)
-        return 0;
-    if (check_marks(replay, request, skip, err) != 0)
-        return -1;
-    bool must_offer = request->message.has_body && !skip->reason.is_set;
-    return must_offer ? offer_body(replay, request, err) : 0;
-}
-
 // Reads exchange `id` ahead; one that cannot be sent is told of, and nothing is ahead then.
 static int read_ahead(struct replay *replay, int64_t id, struct err *err)
 {
@@ -296,10 +216,15 @@ static int read_ahead(struct replay *replay, int64_t id, struct err *err)
         return 0;
     }
     struct replay_request *request = replay_request_create(&replay->mailbox, recorded);
-    struct skip skip = {0};
-    int result = prepare_request(replay, request, &skip, err);
+    const struct replay_reading reading = {
+        .reader = replay->reader,
+        .options = replay->options,
+        .origin = replay->options->to == NULL ? NULL : &replay->origin,
+    };
+    struct replay_skip skip = {0};
+    request->session_id = replay->session_id;
+    int result = replay_read_request(&reading, request, &skip, err);
     if (result == 0 && !skip.reason.is_set) {
-        request->is_last_offered = request->is_last_offered || !request->message.has_body;
         replay->ahead = request;
         return 0;
     }
@@ -480,7 +405,7 @@ static int handle_news(struct replay *replay, struct replay_request *request, un
     if (news & NEWS_ENDED)
         end_one(replay, request);
     if ((news & NEWS_WANTS_BODY) && !(news & NEWS_ENDED)) {
-        result = offer_body(replay, request, err);
+        result = replay_read_body(replay->reader, request, err);
         if (result == 0)
             replay_request_give(request);
         else
