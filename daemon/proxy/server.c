@@ -134,6 +134,7 @@ static int open_recording(struct server *server, const struct server_options *op
                   config_text(config, "durability"), config_text(config, "mode"));
     const struct store_writer_options writer_options = {
         .path = options->db_path,
+        .is_own_place = config->db == NULL,
         .sync_every_commit = config->durability == CONFIG_DURABILITY_FULL,
         .version = HARK_VERSION,
         .command = command,

@@ -68,6 +68,14 @@ out:
     return fd;
 }
 
+bool lock_exists(const char *path)
+{
+    char *lock_path = mem_printf("%s.lock", path);
+    bool exists = access(lock_path, F_OK) == 0;
+    free(lock_path);
+    return exists;
+}
+
 int lock_share(const char *path, int *fd)
 {
     char *lock_path = mem_printf("%s.lock", path);

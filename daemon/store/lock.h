@@ -5,10 +5,15 @@
 
 #include "hark/err.h"
 
+#include <stdbool.h>
+
 // Locks "<path>.lock" (mode 0600, made if need be, never removed) and writes this process's id
 // into it. Returns the descriptor that holds the lock until it is closed, or -1; the message
 // names the process that holds it.
 int lock_acquire(const char *path, struct err *err);
+
+// Has a hark ever written here?
+bool lock_exists(const char *path);
 
 // Keeps writers off while the descriptor is open. 0 with *fd = -1: there is no such file, and with
 // it no writer. -1: somebody writes.

@@ -2,9 +2,9 @@
 // Opening a recording to write: lock, look at what is there, mend or refuse it, begin a session.
 //
 // A file is damaged if SQLite says so at any step of opening; it is then set aside once, and the
-// steps run again on a new file. What belongs to another program is recognised by the bytes of
-// its header, read before SQLite does anything that could change it.
+// steps run again on a new file. What belongs to somebody else is refused before that.
 #include "damage.h"
+#include "identity.h"
 #include "lock.h"
 #include "migrate.h"
 #include "schema.h"
@@ -25,11 +25,6 @@
 
 // How long opening waits for another program that has the file locked.
 #define OPEN_BUSY_MS 1000
-
-#define HEADER_BYTES          100
-#define HEADER_MAGIC          "SQLite format 3"
-#define HEADER_SCHEMA_COOKIE  40
-#define HEADER_APPLICATION_ID 68
 
 // What became of an attempt to open.
 enum attempt {
@@ -83,27 +78,6 @@ static int check_is_file(const char *path, struct err *err)
     return 0;
 }
 
-static uint32_t big_endian(const unsigned char *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-// Is this a valid SQLite file that another program made? Reads through SQLite's own descriptor,
-// before SQLite does anything that could change the file (as it does when it finds a WAL). A file
-// that has no mark and never had a table is what an earlier start left, if it died early.
-static bool is_foreign(sqlite3 *db)
-{
-    unsigned char header[HEADER_BYTES] = {0};
-    sqlite3_file *file = NULL;
-    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
-        file->pMethods->xRead(file, header, sizeof(header), 0) != SQLITE_OK ||
-        memcmp(header, HEADER_MAGIC, sizeof(HEADER_MAGIC)) != 0)
-        return false;
-    uint32_t id = big_endian(header + HEADER_APPLICATION_ID);
-    bool is_blank = id == 0 && big_endian(header + HEADER_SCHEMA_COOKIE) == 0;
-    return id != SCHEMA_APPLICATION_ID && !is_blank;
-}
-
 // --- the steps of an attempt --------------------------------------------------------------------
 
 static int refuse_foreign(const struct store_writer *writer, struct err *err)
@@ -114,6 +88,25 @@ static int refuse_foreign(const struct store_writer *writer, struct err *err)
                    writer->path);
 }
 
+// What never was a recording is not hark's to move away, and gets no lock file beside it. A lock
+// file that is there already says that hark has written here: then it is a damaged recording.
+static int check_ownership(const struct store_writer *writer, bool is_own_place, struct err *err)
+{
+    switch (identity_look(writer->path)) {
+    case FILE_OTHER_DATABASE:
+        return refuse_foreign(writer, err);
+    case FILE_NO_DATABASE:
+        if (is_own_place || lock_exists(writer->path))
+            return 0;
+        return err_set(err, "store: open %s: this is no recording; give hark another file",
+                       writer->path);
+    case FILE_BLANK:
+    case FILE_RECORDING:
+        break;
+    }
+    return 0;
+}
+
 static int connect_file(struct store_writer *writer, struct err *err)
 {
     if (create_file(writer->path, err) != 0 || check_is_file(writer->path, err) != 0)
@@ -121,15 +114,13 @@ static int connect_file(struct store_writer *writer, struct err *err)
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     if (sqlite3_open_v2(writer->path, &writer->db, flags, NULL) != SQLITE_OK)
         return sql_fail(err, writer->db, "open", writer->path);
-    if (is_foreign(writer->db))
-        return refuse_foreign(writer, err);
     int on = 1;
     sqlite3_file_control(writer->db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
     sqlite3_busy_timeout(writer->db, OPEN_BUSY_MS);
     return 0;
 }
 
-// The tables of another program may still be in its WAL only, where is_foreign() cannot see them.
+// The tables of another program may still be in its WAL only, where identity_look() cannot see them.
 static int check_identity(struct store_writer *writer, struct err *err)
 {
     int64_t id = 0;
@@ -305,6 +296,8 @@ struct store_writer *store_writer_open(const struct store_writer_options *option
     if (writer->path == NULL)
         goto fail;
     writer->wal_path = mem_printf("%s-wal", writer->path);
+    if (check_ownership(writer, options->is_own_place, err) != 0)
+        goto fail;
     writer->lock_fd = lock_acquire(writer->path, err);
     if (writer->lock_fd < 0)
         goto fail;

@@ -29,6 +29,7 @@ enum store_result {
 
 struct store_writer_options {
     const char *path;
+    bool is_own_place;      // nobody but hark writes files there: what is no database is damaged
     bool sync_every_commit; // durability = full: synchronous FULL, else NORMAL
     const char *version;    // hark's, for the session row
     const char *command;    // the command line, for the session row
@@ -39,9 +40,10 @@ struct store_writer_options {
 struct store_writer;
 
 // Creates or opens the file (mode 0600): takes the lock (a second daemon is refused at once),
-// sets a damaged file aside with a time stamp and begins a fresh one, refuses one that a newer
-// hark made, migrates an older one, turns what was pending into `interrupted`, adds a session row.
-// If the disk is full those last two are done by the first transaction that it takes.
+// sets a damaged file aside with a time stamp and begins a fresh one, refuses one that is no
+// recording or that a newer hark made, migrates an older one, turns what was pending into
+// `interrupted`, adds a session row. If the disk is full those last two are done by the first
+// transaction that it takes.
 struct store_writer *store_writer_open(const struct store_writer_options *options, struct err *err);
 bool store_writer_has_begun(const struct store_writer *writer); // has that been done?
 // Ends the session row, checkpoints and closes; the -wal file stays, so that readers without

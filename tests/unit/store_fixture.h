@@ -23,6 +23,7 @@
 struct fixture {
     char folder[64];
     char *path; // of the recording
+    bool is_own_place;
     char *log_path;
     int log_fd;
     struct log *log;
@@ -33,6 +34,7 @@ static inline struct store_writer *fixture_try_open(struct fixture *fixture, str
 {
     struct store_writer_options options = {
         .path = fixture->path,
+        .is_own_place = fixture->is_own_place,
         .version = "1.2.3",
         .command = "hark serve",
         .settings = "{\"durability\":\"relaxed\"}",

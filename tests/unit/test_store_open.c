@@ -319,6 +319,8 @@ static void test_garbage_is_set_aside(void **state)
 {
     struct fixture *fixture = *state;
     char garbage[20000];
+    fixture_open(fixture);
+    fixture_close(fixture);
     memset(garbage, 'x', sizeof(garbage));
     write_file(fixture->path, garbage, sizeof(garbage));
     fixture_open(fixture);
@@ -328,6 +330,17 @@ static void test_garbage_is_set_aside(void **state)
 static void test_file_shorter_than_a_header_is_set_aside(void **state)
 {
     struct fixture *fixture = *state;
+    fixture_open(fixture);
+    fixture_close(fixture);
+    write_file(fixture->path, "oops", 4);
+    fixture_open(fixture);
+    assert_set_aside(fixture);
+}
+
+static void test_garbage_in_its_own_place_is_set_aside(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->is_own_place = true;
     write_file(fixture->path, "oops", 4);
     fixture_open(fixture);
     assert_set_aside(fixture);
@@ -465,6 +478,27 @@ static char *read_file(const char *path, size_t *length)
     return data;
 }
 
+static void assert_no_lock_beside(const struct fixture *fixture)
+{
+    char *lock = mem_printf("%s.lock", fixture->path);
+    assert_false(fixture_exists(lock));
+    free(lock);
+}
+
+static void test_file_that_never_was_a_recording_is_refused_untouched(void **state)
+{
+    struct fixture *fixture = *state;
+    write_file(fixture->path, "a letter\n", 9);
+    for (int i = 0; i < 2; i++) {
+        assert_open_fails(fixture, "this is no recording; give hark another file");
+        assert_no_lock_beside(fixture);
+    }
+    size_t length;
+    char *text = read_file(fixture->path, &length);
+    assert_string_equal(text, "a letter\n");
+    free(text);
+}
+
 static void test_database_of_another_program_is_refused_untouched(void **state)
 {
     struct fixture *fixture = *state;
@@ -478,6 +512,7 @@ static void test_database_of_another_program_is_refused_untouched(void **state)
     char *after = read_file(fixture->path, &after_length);
     assert_int_equal(before_length, after_length);
     assert_memory_equal(before, after, before_length);
+    assert_no_lock_beside(fixture);
     free(before);
     free(after);
 }
@@ -613,12 +648,14 @@ int main(void)
         CASE(test_lock_ends_with_its_process),
         CASE(test_garbage_is_set_aside),
         CASE(test_file_shorter_than_a_header_is_set_aside),
+        CASE(test_garbage_in_its_own_place_is_set_aside),
         CASE(test_empty_file_is_a_new_recording),
         CASE(test_file_cut_short_is_set_aside),
         CASE(test_damaged_table_is_found_when_it_is_opened),
         CASE(test_damaged_body_is_found_after_a_crash),
         CASE(test_damage_met_while_writing_is_known_to_the_next_start),
         CASE(test_wal_goes_aside_with_its_file),
+        CASE(test_file_that_never_was_a_recording_is_refused_untouched),
         CASE(test_database_of_another_program_is_refused_untouched),
         CASE(test_database_without_any_mark_is_refused),
         CASE(test_database_whose_tables_are_in_its_wal_is_refused),
