@@ -47,6 +47,9 @@ static enum status read_filter(const struct invocation *invocation, struct prune
     wish->options.filter = wish->filter;
     if (!wish->filter)
         return status;
+    if (filter_is_empty(wish->filter))
+        return invocation_fail(invocation, STATUS_USAGE,
+                               "delete what? The filter has no word (id:1.. is all there is)");
     wish->filter_text = "";
     for (size_t i = 0; i < invocation->word_count; i++)
         wish->filter_text = arena_printf(&wish->arena, "%s%s%s", wish->filter_text,

@@ -57,6 +57,9 @@ static enum status read_words(struct replay_wish *wish, struct invocation *invoc
                                ids == 1 ? "12" : "12..20");
     enum status status = ids == 0 ? invocation_filter(invocation, &wish->filter) : STATUS_DONE;
     wish->options.filter = wish->filter;
+    if (wish->filter && filter_is_empty(wish->filter))
+        return invocation_fail(invocation, STATUS_USAGE,
+                               "which exchanges? The filter has no word (id:1.. is all there is)");
     if (status == STATUS_DONE)
         status = invocation_open_recording(invocation);
     return status == STATUS_DONE && ids > 0 ? read_ids(wish, invocation) : status;

@@ -47,7 +47,9 @@ static int read_limits(const struct request *request, struct store_prune_options
 
 static bool is_all(const struct store_prune_options *options)
 {
-    return !options->filter && !options->is_compact &&
+    if (options->filter)
+        return filter_is_empty(options->filter);
+    return !options->is_compact &&
            options->keep_from_us == STORE_PRUNE_NO_LIMIT &&
            options->keep_count == STORE_PRUNE_NO_LIMIT &&
            options->keep_bytes == STORE_PRUNE_NO_LIMIT;

@@ -54,6 +54,8 @@ static int read_filter(struct replay_body *body, const json_t *value, struct err
     }
     body->filter = filter_create(words, count, err);
     body->options.filter = body->filter;
+    if (body->filter && filter_is_empty(body->filter))
+        return err_set(err, "\"filter\" has no word; id:1.. is all there is");
     return body->filter ? 0 : -1;
 }
 

@@ -21,6 +21,8 @@
 #define MAX_WORDS   200
 #define MAX_NESTING 10
 
+#define WHITE_SPACE " \t\n\v\f\r"
+
 enum token_kind {
     TOKEN_END,
     TOKEN_WORD,
@@ -67,6 +69,11 @@ static struct filter_node *mistake(struct parser *parser, const char *at, const 
 
 // --- tokens -------------------------------------------------------------------------------------
 
+static bool is_space(char c)
+{
+    return c != '\0' && strchr(WHITE_SPACE, c) != NULL;
+}
+
 // Copies a word up to white space, or to a ")" that nothing in the word opened.
 static int read_word(struct parser *parser)
 {
@@ -82,7 +89,7 @@ static int read_word(struct parser *parser)
             is_quoted = !is_quoted;
             continue;
         }
-        if (!is_quoted && (c == ' ' || (c == ')' && open == 0)))
+        if (!is_quoted && (is_space(c) || (c == ')' && open == 0)))
             break;
         if (is_quoted && c == '\\' && (parser->at[1] == '"' || parser->at[1] == '\\'))
             c = *++parser->at;
@@ -112,12 +119,12 @@ static enum token_kind word_kind(const struct parser *parser)
 
 static bool is_minus(const char *at)
 {
-    return at[0] == '-' && at[1] != '\0' && strchr(" )-", at[1]) == NULL;
+    return at[0] == '-' && at[1] != '\0' && strchr(WHITE_SPACE ")-", at[1]) == NULL;
 }
 
 static int next_token(struct parser *parser)
 {
-    parser->at += strspn(parser->at, " ");
+    parser->at += strspn(parser->at, WHITE_SPACE);
     parser->token = (struct token){.begin = parser->at};
     switch (*parser->at) {
     case '\0':
@@ -307,6 +314,11 @@ struct filter *filter_create(const char *const *words, size_t count, struct err 
 struct filter *filter_create_for_rows(const char *text, struct err *err)
 {
     return create(&text, 1, true, err);
+}
+
+bool filter_is_empty(const struct filter *filter)
+{
+    return filter->root == NULL;
 }
 
 void filter_destroy(struct filter *filter)

@@ -43,6 +43,9 @@ const struct store_progress *store_reader_progress(const struct store_reader *re
 // message names the word, the column and a suggestion.
 struct filter *filter_create(const char *const *words, size_t count, struct err *err);
 void filter_destroy(struct filter *filter);
+// Has it no word? It matches everything, which is hardly what somebody means who changes what it
+// matches and gave one (`hark prune "$UNSET"`).
+bool filter_is_empty(const struct filter *filter);
 // The keys of the language ("host"), and what "is:" knows ("error"): NULL from `index` = their
 // number on.
 const char *filter_key_at(size_t index);

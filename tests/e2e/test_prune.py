@@ -86,7 +86,8 @@ class TestPrune:
         assert len(paths(recorded)) == 5
 
     @pytest.mark.parametrize("words", [(), ("--older", "soon"), ("--keep-bytes", "x"),
-                                       ("--keep-count", "-1"), ("hst:x",)])
+                                       ("--keep-count", "-1"), ("hst:x",), ("",), (" ",),
+                                       ("", "--older", "0s")])
     def test_wrong_usage_deletes_nothing(self, recorded, words):
         done = recorded.cli("prune", *words)
         assert done.returncode == 2
@@ -220,7 +221,8 @@ class TestApi:
         assert (answer.status, answer.json["exchanges"]) == (200, 4)
         assert len(paths(api.daemon)) == 5
 
-    @pytest.mark.parametrize("query", [{}, {"dry_run": 1}, {"filter": "hst:x"}, {"older": "soon"},
+    @pytest.mark.parametrize("query", [{}, {"dry_run": 1}, {"filter": "hst:x"}, {"filter": ""},
+                                       {"filter": " ", "older": "0s"}, {"older": "soon"},
                                        {"keep_bytes": "x"}, {"keep_count": -1}, {"limit": 1}])
     def test_delete_of_what(self, api, query):
         assert_problem(api.ask(LIST, "DELETE", **query), 400)

@@ -412,9 +412,10 @@ class TestWhich:
             five.ids[0]: "done", 99: "missing"
         }
 
-    @pytest.mark.parametrize("words", [(), ("1", "host:x"), ("hots:x",)], ids=repr)
+    @pytest.mark.parametrize("words", [(), ("1", "host:x"), ("hots:x",), ("",), (" ", "")], ids=repr)
     def test_wrong_words(self, words, five):
         assert five.cli("replay", *words).returncode == 2
+        assert not five.server.requests
 
     def test_rows_for_programs_and_a_summary_for_people(self, five):
         done = five.cli("replay", "method:GET")
@@ -672,7 +673,7 @@ class TestOverHttp:
             '{"ids":[1],"drop_headers":"x"}', '{"ids":[1],"concurrency":0}',
             '{"ids":[1],"concurrency":99999}', '{"ids":[1],"rate":"1"}', '{"ids":[1],"rate":0}',
             '{"ids":[1],"pace":"slow"}', '{"ids":[1],"speed":2}', '{"ids":[1],"yes":1}',
-            '{"ids":[1],"repeat":0}', '{"ids":[1],"concurency":1}', '{"ids":[1],"ids":[2]}',
+            '{"filter":" "}', '{"filter":[]}', '{"ids":[1],"repeat":0}', '{"ids":[1],"concurency":1}', '{"ids":[1],"ids":[2]}',
         ],
     )
     def test_bad_bodies_send_nothing(self, api, body):

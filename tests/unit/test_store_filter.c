@@ -184,6 +184,14 @@ static void test_words_mean_and(void **state)
     free(ids);
 }
 
+static void test_any_white_space_separates_words(void **state)
+{
+    assert_matches(*state, "host:api.example.com\tstatus:404", "2");
+    assert_matches(*state, "host:api.example.com\r\nstatus:404\n", "2");
+    assert_matches(*state, "-host:api.example.com\n-status:500", "45");
+    assert_matches(*state, "\"a\tb\"", "");
+}
+
 static void test_or_binds_looser_than_and(void **state)
 {
     assert_matches(*state, "status:200 or status:500", "13");
@@ -330,6 +338,7 @@ int main(void)
         CASE(test_url_is_searched_for_the_very_text),
         CASE(test_bare_word_is_searched_in_the_url),
         CASE(test_words_mean_and),
+        CASE(test_any_white_space_separates_words),
         CASE(test_or_binds_looser_than_and),
         CASE(test_not_matches_also_what_has_no_value),
         CASE(test_quotes_keep_what_has_a_meaning),
