@@ -30,10 +30,11 @@ struct store_writer *recording_open_writer(const struct invocation *invocation, 
 {
     const struct redaction rules = redaction_of(invocation->config, NULL);
     char *command = redact_command(&rules, invocation->command_line);
-    const struct store_writer_options options = {
-        .path = invocation->db_path,
-        .is_own_place = invocation->config->db == NULL,
-        .version = HARK_VERSION, .command = command, .log = log};
+    const struct store_writer_options options = {.path = invocation->db_path,
+                                                 .is_own_place = invocation->config->db == NULL,
+                                                 .version = HARK_VERSION,
+                                                 .command = command,
+                                                 .log = log};
     struct err err = {0};
     struct store_writer *writer = store_writer_open(&options, &err);
     free(command);

@@ -154,6 +154,21 @@ static bool knows_parameters(const struct route *route, const struct request *re
     return true;
 }
 
+// Behind a NUL a value would be cut, and mean something else.
+static bool are_texts(const struct request *request, struct reply *reply)
+{
+    for (size_t i = 0; i < request->parameters.count; i++) {
+        const struct field *parameter = &request->parameters.items[i];
+        if (strlen(parameter->name) == parameter->name_length &&
+            strlen(parameter->value) == parameter->value_length)
+            continue;
+        reply_problem(reply, 400, "a parameter is not what it should be",
+                      "There is a NUL (%%00) in \"%s\".", parameter->name);
+        return false;
+    }
+    return true;
+}
+
 // --- all of it -----------------------------------------------------------------------------------
 
 static void explain_missing(const char *methods, const struct request *request, struct reply *reply)
@@ -217,6 +232,6 @@ const struct route *access_find_route(const struct access *access, bool is_tcp, 
         return NULL;
     }
     bool is_reached = (!is_tcp || is_let_in(access, route, request, reply)) &&
-                      knows_parameters(route, request, reply);
+                      are_texts(request, reply) && knows_parameters(route, request, reply);
     return is_reached ? route : NULL;
 }

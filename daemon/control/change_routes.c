@@ -49,8 +49,7 @@ static bool is_all(const struct store_prune_options *options)
 {
     if (options->filter)
         return filter_is_empty(options->filter);
-    return !options->is_compact &&
-           options->keep_from_us == STORE_PRUNE_NO_LIMIT &&
+    return !options->is_compact && options->keep_from_us == STORE_PRUNE_NO_LIMIT &&
            options->keep_count == STORE_PRUNE_NO_LIMIT &&
            options->keep_bytes == STORE_PRUNE_NO_LIMIT;
 }

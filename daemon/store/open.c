@@ -120,7 +120,8 @@ static int connect_file(struct store_writer *writer, struct err *err)
     return 0;
 }
 
-// The tables of another program may still be in its WAL only, where identity_look() cannot see them.
+// The tables of another program may still be in its WAL only, where identity_look() cannot see
+// them.
 static int check_identity(struct store_writer *writer, struct err *err)
 {
     int64_t id = 0;

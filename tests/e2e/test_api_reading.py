@@ -111,6 +111,12 @@ class TestList:
         assert "filter" in problem["detail"]
         assert_problem(api.ask(LIST + "?limit=1&limit=2"), 400)
 
+    @pytest.mark.parametrize("filter", ["\0", "id:1\0..2"])
+    def test_a_parameter_with_a_nul_is_refused(self, api, filter):
+        answer = api.ask(LIST, filter=filter)
+        assert answer.status == 400
+        assert "NUL" in answer.json["detail"]
+
     def test_paging_through_many_has_no_gap_and_no_repeat_while_new_ones_come(self, daemon, origin):
         hark, server = daemon(ui="127.0.0.1:0"), origin()
         api = Api(hark)
