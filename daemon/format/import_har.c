@@ -159,6 +159,18 @@ static int64_t read_body(struct har_entry *har, const json_t *message, struct im
     return length > 0 || size < 0 ? length : size;
 }
 
+// What the header fields do not say may be said beside the body.
+static const char *type_of(struct har_entry *har, const struct fields *headers,
+                           const json_t *content)
+{
+    struct arena *arena = &har->row->arena;
+    const char *type = media_type(headers, arena);
+    const char *said = json_string_value(json_object_get(content, "mimeType"));
+    if (type == NULL && said != NULL)
+        type = media_type_of_value(said, arena);
+    return type == NULL || strcmp(type, "x-unknown") == 0 ? NULL : type;
+}
+
 static void read_bodies(struct har_entry *har)
 {
     struct exchange_row *row = har->row;
@@ -167,14 +179,12 @@ static void read_bodies(struct har_entry *har)
     if (row->duration_us >= 0 && row->timing.receive_us >= 0 &&
         row->duration_us > row->timing.receive_us)
         response.at_us = row->duration_us - row->timing.receive_us;
-    row->request_size =
-        read_body(har, har->request, &request, import_object(har->request, "postData", har->err),
-                  &row->request_headers);
-    row->response_size =
-        read_body(har, har->response, &response, import_object(har->response, "content", har->err),
-                  &row->response_headers);
-    row->request_type = media_type(&row->request_headers, &row->arena);
-    row->response_type = media_type(&row->response_headers, &row->arena);
+    const json_t *post_data = import_object(har->request, "postData", har->err);
+    const json_t *content = import_object(har->response, "content", har->err);
+    row->request_size = read_body(har, har->request, &request, post_data, &row->request_headers);
+    row->response_size = read_body(har, har->response, &response, content, &row->response_headers);
+    row->request_type = type_of(har, &row->request_headers, post_data);
+    row->response_type = type_of(har, &row->response_headers, content);
     row->response_encoding = content_encoding(&row->response_headers, &row->arena);
 }
 

@@ -215,10 +215,15 @@ static const char *lower_until(const char *value, const char *stop, struct arena
     return copy;
 }
 
+const char *media_type_of_value(const char *value, struct arena *arena)
+{
+    return lower_until(value, ";,", arena);
+}
+
 const char *media_type(const struct fields *fields, struct arena *arena)
 {
     const struct field *field = fields_find(fields, "Content-Type");
-    return field == NULL ? NULL : lower_until(field->value, ";,", arena);
+    return field == NULL ? NULL : media_type_of_value(field->value, arena);
 }
 
 const char *content_encoding(const struct fields *fields, struct arena *arena)

@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct redaction redaction_of(const struct config *config, const unsigned char *key)
 {
@@ -27,9 +28,16 @@ bool redaction_is_off(const struct redaction *rules)
            rules->form->count == 0;
 }
 
+// A name with white space in it or behind it is an error (RFC 9112 section 5.1) that is recorded
+// like another: what follows may be a part of the value.
+static size_t name_length(const char *name)
+{
+    return strcspn(name, " \t");
+}
+
 bool redacts_field(const struct redaction *rules, const char *name)
 {
-    return redact_names_have(rules->headers, name, strlen(name));
+    return redact_names_have(rules->headers, name, name_length(name));
 }
 
 bool redacts_parameter(const struct redaction *rules, const char *name, size_t length)
@@ -115,8 +123,27 @@ void redact_field(const struct redaction *rules, const char *name, const char *v
 {
     if (redacts_field(rules, name))
         secret_parts_of_field(name, value, append_mark, (void *)rules, out);
+    else if (strcasecmp(name, "Host") == 0)
+        redact_target(rules, value, out);
     else
         redact_reference(rules, value, out);
+}
+
+void redact_error(const struct redaction *rules, const char *code, const char *text,
+                  struct buffer *out)
+{
+    const char *first = strchr(text, '"');
+    const char *last = strrchr(text, '"');
+    bool is_malformed = code != NULL && strncmp(code, "bad-", strlen("bad-")) == 0;
+    if (is_malformed && first != last) {
+        struct buffer before = {0};
+        buffer_append(&before, text, (size_t)(first + 1 - text));
+        redact_reference(rules, before.data, out);
+        buffer_fini(&before);
+        append_mark((void *)rules, first + 1, (size_t)(last - first - 1), out);
+        text = last;
+    }
+    redact_reference(rules, text, out);
 }
 
 char *redact_command(const struct redaction *rules, const char *command)
@@ -136,11 +163,27 @@ static bool is_suspect(const struct redaction *rules, const struct field *field)
     return redacts_field(rules, field->name) || strpbrk(field->value, "=@") != NULL;
 }
 
+static void redact_field_name(const struct redaction *rules, struct field *field,
+                              struct arena *arena)
+{
+    size_t length = name_length(field->name);
+    length += strspn(field->name + length, " \t");
+    if (field->name[length] == '\0')
+        return;
+    struct buffer name = {0};
+    buffer_append(&name, field->name, length);
+    append_mark((void *)rules, field->name + length, strlen(field->name + length), &name);
+    field->name = arena_strndup(arena, name.data, name.length);
+    field->name_length = name.length;
+    buffer_fini(&name);
+}
+
 static void redact_fields(const struct redaction *rules, struct fields *fields, struct arena *arena)
 {
     struct buffer text = {0};
     for (size_t i = 0; i < fields->count; i++) {
         struct field *field = &fields->items[i];
+        redact_field_name(rules, field, arena);
         if (!is_suspect(rules, field))
             continue;
         buffer_clear(&text);
@@ -203,13 +246,12 @@ static void redact_target_of(const struct redaction *rules, struct exchange_row 
     buffer_fini(&text);
 }
 
-// Errors quote what is wrong.
-static void redact_error(const struct redaction *rules, struct exchange_row *row)
+static void redact_error_of(const struct redaction *rules, struct exchange_row *row)
 {
     struct buffer text = {0};
-    if (row->error_text == NULL || strpbrk(row->error_text, "=@") == NULL)
+    if (row->error_text == NULL)
         return;
-    redact_reference(rules, row->error_text, &text);
+    redact_error(rules, row->error, row->error_text, &text);
     row->error_text = arena_strndup(&row->arena, text.data, text.length);
     buffer_fini(&text);
 }
@@ -222,5 +264,5 @@ void redact_row(const struct redaction *rules, struct exchange_row *row)
     redact_fields(rules, &row->response_headers, &row->arena);
     redact_fields(rules, &row->response_trailers, &row->arena);
     redact_interim(rules, row);
-    redact_error(rules, row);
+    redact_error_of(rules, row);
 }

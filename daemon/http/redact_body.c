@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 // Encoded text of which nothing but space has come out so far, and that space.
 #define UNDECIDED_MAX_BYTES ((size_t)64 * 1024)
@@ -79,7 +80,7 @@ static void give_up(struct redact_body *body, const struct err *err)
     body->problem = *err;
 }
 
-static void init_form(struct redact_body *body, const struct fields *headers)
+static void init_form(struct redact_body *body, const char *content_type)
 {
     const struct redaction *rules = &body->rules;
     struct err err = {0};
@@ -98,8 +99,7 @@ static void init_form(struct redact_body *body, const struct fields *headers)
         redact_events_init(&body->events, rules->json, rules->key);
         break;
     case FORM_MULTIPART:
-        if (redact_multipart_init(&body->multipart, rules,
-                                  fields_find(headers, "Content-Type")->value, &err) != 0)
+        if (redact_multipart_init(&body->multipart, rules, content_type, &err) != 0)
             give_up(body, &err);
         break;
     }
@@ -120,22 +120,52 @@ static void open_decoder(struct redact_body *body, const char *coding)
     body->is_undecided = body->decoder != NULL && body->form == FORM_TEXT;
 }
 
+// Of several types any may be the one that a reader goes by: the first that can be searched counts.
+static enum form find_form(const struct redaction *rules, const struct fields *headers,
+                           const char **content_type)
+{
+    struct arena arena = {0};
+    enum form form = FORM_NONE;
+    bool has_type = false;
+    for (size_t i = 0; i < headers->count && form == FORM_NONE; i++) {
+        if (!field_is_named(&headers->items[i], "Content-Type"))
+            continue;
+        has_type = true;
+        *content_type = headers->items[i].value;
+        form = form_of(rules, media_type_of_value(*content_type, &arena));
+    }
+    if (!has_type)
+        form = form_of(rules, *content_type);
+    arena_fini(&arena);
+    return form;
+}
+
+// What begins elsewhere than at the beginning (RFC 9110 section 14.4) may begin in the middle of
+// what is secret.
+static void check_range(struct redact_body *body, const struct fields *headers)
+{
+    const struct field *range = fields_find(headers, "Content-Range");
+    struct err err = {0};
+    if (range == NULL || strncasecmp(range->value, "bytes 0-", strlen("bytes 0-")) == 0)
+        return;
+    err_set(&err, "it is a range (Content-Range) that does not begin at 0");
+    give_up(body, &err);
+}
+
 struct redact_body *redact_body_create(const struct redaction *rules, const struct fields *headers,
-                                       const char *coding)
+                                       const char *type, const char *coding)
 {
     if (rules->json->count == 0 && rules->form->count == 0)
         return NULL;
-    struct arena arena = {0};
-    enum form form = form_of(rules, media_type(headers, &arena));
-    struct redact_body *body = NULL;
-    if (form != FORM_NONE) {
-        body = mem_calloc(1, sizeof(*body));
-        body->rules = *rules;
-        body->form = form;
-        init_form(body, headers);
-        open_decoder(body, coding);
-    }
-    arena_fini(&arena);
+    enum form form = find_form(rules, headers, &type);
+    if (form == FORM_NONE)
+        return NULL;
+    struct redact_body *body = mem_calloc(1, sizeof(*body));
+    body->rules = *rules;
+    body->form = form;
+    init_form(body, type);
+    open_decoder(body, coding);
+    check_range(body, headers);
     return body;
 }
 

@@ -390,11 +390,12 @@ static int stop(struct redact_json *json, struct scan *scan, struct err *err)
     return 0;
 }
 
-// What is not declared to be JSON is taken for it if it begins like an object or an array.
+// What is not declared to be JSON is taken for it if it begins like an object or an array; before
+// these Socket.IO has a number, as in 42["name",{}] or 51-["name",{}].
 static void decide(struct redact_json *json, const char *data, size_t length)
 {
     for (size_t i = 0; i < length && json->is_undecided; i++) {
-        if (data[i] != '\0' && strchr(" \t\r\n\xef\xbb\xbf", data[i]) != NULL)
+        if (data[i] != '\0' && strchr("0123456789- \t\r\n\xef\xbb\xbf", data[i]) != NULL)
             continue;
         json->is_undecided = false;
         json->is_passing = data[i] != '{' && data[i] != '[';

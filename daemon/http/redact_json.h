@@ -30,7 +30,7 @@ struct redact_json {
     const struct config_list *names;
     const unsigned char *key;
     bool is_declared;  // else what turns out to be no JSON is passed on
-    bool is_undecided; // nothing but space has come
+    bool is_undecided; // nothing but space and digits has come
     bool is_passing;   // it is no JSON
 
     int expected;  // enum expected

@@ -20,12 +20,27 @@ enum stage {
 
 // --- parameters of header fields ---------------------------------------------------------------
 
+// The next ';' that is not in quotes. NULL: there is none.
+static const char *find_semicolon(const char *at)
+{
+    bool is_quoted = false;
+    for (; *at != '\0'; at++) {
+        if (*at == ';' && !is_quoted)
+            return at;
+        if (*at == '"')
+            is_quoted = !is_quoted;
+        else if (*at == '\\' && is_quoted && at[1] != '\0')
+            at++;
+    }
+    return NULL;
+}
+
 // The value of a parameter without its quotes, in `value`; false if there is none.
 static bool find_parameter(const char *field, const char *name, struct buffer *value)
 {
     size_t length = strlen(name);
     const char *at = field;
-    while ((at = strchr(at, ';')) != NULL) {
+    while ((at = find_semicolon(at)) != NULL) {
         at += 1 + strspn(at + 1, " \t\r\n");
         if (strncasecmp(at, name, length) != 0)
             continue;
@@ -56,8 +71,11 @@ static const char *find_field(const char *head, const char *name)
 {
     size_t length = strlen(name);
     for (const char *line = head; line != NULL && *line != '\0';) {
-        if (strncasecmp(line, name, length) == 0 && line[length] == ':')
-            return line + length + 1;
+        if (strncasecmp(line, name, length) == 0) {
+            const char *colon = line + length + strspn(line + length, " \t");
+            if (*colon == ':')
+                return colon + 1;
+        }
         line = strchr(line, '\n');
         line = line != NULL ? line + 1 : NULL;
     }
@@ -76,31 +94,44 @@ static void copy_value(const char *value, struct buffer *out)
     }
 }
 
+static bool begins_with(const char *text, const char *start)
+{
+    return strncasecmp(text, start, strlen(start)) == 0;
+}
+
+// A field of a form whose name cannot be read may be any.
 static bool is_listed(const struct redact_multipart *multipart, const char *head)
 {
+    const struct config_list *listed = multipart->rules->form;
+    const char *disposition = find_field(head, "Content-Disposition");
+    if (disposition == NULL || listed->count == 0)
+        return false;
     struct buffer value = {0};
     struct buffer name = {0};
-    const char *disposition = find_field(head, "Content-Disposition");
-    bool is_listed = false;
-    if (disposition != NULL) {
-        copy_value(disposition, &value);
-        if (find_parameter(value.data, "name", &name))
-            is_listed = redact_names_have_parameter(multipart->rules->form, name.data, name.length);
+    copy_value(disposition, &value);
+    bool is_listed = begins_with(value.data + strspn(value.data, " \t"), "form-data");
+    if (find_parameter(value.data, "name", &name)) {
+        bool is_quoted =
+            name.length >= 2 && name.data[0] == '\'' && name.data[name.length - 1] == '\'';
+        is_listed =
+            redact_names_have_parameter(listed, name.data + is_quoted, name.length - 2 * is_quoted);
     }
     buffer_fini(&name);
     buffer_fini(&value);
     return is_listed;
 }
 
-static bool begins_with(const char *text, const char *start)
-{
-    return strncasecmp(text, start, strlen(start)) == 0;
-}
-
 static bool may_be_text(const char *type)
 {
     return type == NULL || begins_with(type, "text/") ||
            begins_with(type, "application/octet-stream");
+}
+
+// Heads, and bodies of any kind, in which nothing would be found.
+static bool is_container(const char *type)
+{
+    return begins_with(type, "multipart/") || begins_with(type, "message/") ||
+           begins_with(type, "application/http");
 }
 
 static void begin_part(struct redact_multipart *multipart, const char *head)
@@ -113,7 +144,7 @@ static void begin_part(struct redact_multipart *multipart, const char *head)
         type = value.data + strspn(value.data, " \t");
     }
     bool is_json = type != NULL && strcasestr(type, "json") != NULL;
-    multipart->is_hiding = is_listed(multipart, head);
+    multipart->is_hiding = is_listed(multipart, head) || (type != NULL && is_container(type));
     multipart->is_searching =
         !multipart->is_hiding && rules->json->count > 0 && (is_json || may_be_text(type));
     if (multipart->is_hiding)
@@ -123,9 +154,22 @@ static void begin_part(struct redact_multipart *multipart, const char *head)
     buffer_fini(&value);
 }
 
+// What stands before the first delimiter or behind the last is nothing (RFC 2046 section 5.1.1), or
+// parts that have another boundary than the type says.
+static int take_outside(const char *data, size_t length, struct buffer *out, struct err *err)
+{
+    size_t space = 0;
+    while (space < length && data[space] != '\0' && strchr(" \t\r\n", data[space]) != NULL)
+        space++;
+    buffer_append(out, data, space);
+    return space == length ? 0 : err_set(err, "there is something outside of its parts");
+}
+
 static int take_content(struct redact_multipart *multipart, const char *data, size_t length,
                         struct buffer *out, struct err *err)
 {
+    if (multipart->is_preamble)
+        return take_outside(data, length, out, err);
     if (multipart->is_searching)
         return redact_json_write(&multipart->json, data, length, out, err);
     if (multipart->is_hiding)
@@ -172,9 +216,10 @@ int redact_multipart_init(struct redact_multipart *multipart, const struct redac
                           const char *content_type, struct err *err)
 {
     struct buffer boundary = {0};
-    *multipart = (struct redact_multipart){.rules = rules, .stage = STAGE_CONTENT};
-    bool is_usable = find_parameter(content_type, "boundary", &boundary) && boundary.length > 0 &&
-                     boundary.length <= REDACT_BOUNDARY_MAX_BYTES;
+    *multipart =
+        (struct redact_multipart){.rules = rules, .stage = STAGE_CONTENT, .is_preamble = true};
+    bool is_usable = content_type != NULL && find_parameter(content_type, "boundary", &boundary) &&
+                     boundary.length > 0 && boundary.length <= REDACT_BOUNDARY_MAX_BYTES;
     if (is_usable) {
         multipart->delimiter_length = boundary.length + 3;
         memcpy(multipart->delimiter, "\n--", 3);
@@ -210,6 +255,11 @@ static void compact_held(struct redact_multipart *multipart)
 }
 
 // Each of these returns 1 if it got on, 0 if it needs more, -1 if nothing can be found any more.
+
+static int fail_head(struct err *err)
+{
+    return err_set(err, "the head of a part of it has no end");
+}
 
 // A line that only begins like a delimiter is content. NULL: there is none, or it is not known yet,
 // and then `length` gets how much cannot be the beginning of one.
@@ -250,6 +300,7 @@ static int read_content(struct redact_multipart *multipart, struct buffer *out, 
     if (found == NULL)
         return 0;
     end_part(multipart, out);
+    multipart->is_preamble = false;
     drop_held(multipart, multipart->has_break);
     pass_held(multipart, multipart->delimiter_length + has_cr - multipart->has_break, out);
     multipart->has_break = false;
@@ -257,17 +308,18 @@ static int read_content(struct redact_multipart *multipart, struct buffer *out, 
     return 1;
 }
 
-static int read_line(struct redact_multipart *multipart, struct buffer *out)
+static int read_line(struct redact_multipart *multipart, struct buffer *out, struct err *err)
 {
     const char *data = held_data(multipart);
     size_t length = held_length(multipart);
     const char *end = memchr(data, '\n', length);
     if (length >= 2 && memcmp(data, "--", 2) == 0) {
+        pass_held(multipart, 2, out);
         multipart->stage = STAGE_EPILOGUE;
         return 1;
     }
     if (end == NULL)
-        return length > HEAD_MAX_BYTES ? -1 : 0;
+        return length > HEAD_MAX_BYTES ? fail_head(err) : 0;
     pass_held(multipart, (size_t)(end + 1 - data), out);
     multipart->stage = STAGE_HEAD;
     return 1;
@@ -290,11 +342,11 @@ static size_t head_length(const struct redact_multipart *multipart)
     return 0;
 }
 
-static int read_head(struct redact_multipart *multipart, struct buffer *out)
+static int read_head(struct redact_multipart *multipart, struct buffer *out, struct err *err)
 {
     size_t length = head_length(multipart);
     if (length == 0)
-        return held_length(multipart) > HEAD_MAX_BYTES ? -1 : 0;
+        return held_length(multipart) > HEAD_MAX_BYTES ? fail_head(err) : 0;
     char *head = strndup(held_data(multipart), length);
     begin_part(multipart, head);
     free(head);
@@ -304,18 +356,25 @@ static int read_head(struct redact_multipart *multipart, struct buffer *out)
     return 1;
 }
 
+static int read_epilogue(struct redact_multipart *multipart, struct buffer *out, struct err *err)
+{
+    size_t length = held_length(multipart);
+    int rc = take_outside(held_data(multipart), length, out, err);
+    drop_held(multipart, length);
+    return rc;
+}
+
 static int read_on(struct redact_multipart *multipart, struct buffer *out, struct err *err)
 {
     switch ((enum stage)multipart->stage) {
     case STAGE_CONTENT:
         return read_content(multipart, out, err);
     case STAGE_LINE:
-        return read_line(multipart, out);
+        return read_line(multipart, out, err);
     case STAGE_HEAD:
-        return read_head(multipart, out);
+        return read_head(multipart, out, err);
     case STAGE_EPILOGUE:
-        pass_held(multipart, held_length(multipart), out);
-        return 0;
+        return read_epilogue(multipart, out, err);
     }
     return -1;
 }
@@ -328,7 +387,7 @@ int redact_multipart_write(struct redact_multipart *multipart, const char *data,
     while ((rc = read_on(multipart, out, err)) > 0)
         ;
     compact_held(multipart);
-    return rc == 0 ? 0 : err_set(err, "the head of a part of it has no end");
+    return rc;
 }
 
 int redact_multipart_finish(struct redact_multipart *multipart, struct buffer *out, struct err *err)
@@ -338,8 +397,8 @@ int redact_multipart_finish(struct redact_multipart *multipart, struct buffer *o
     if (multipart->stage == STAGE_CONTENT)
         rc = take_content(multipart, held->data + multipart->has_break,
                           held->length - multipart->has_break, out, err);
-    else
-        buffer_append(out, held->data, held->length);
+    else if (held->length > 0)
+        rc = fail_head(err);
     buffer_clear(held);
     end_part(multipart, out);
     return rc;

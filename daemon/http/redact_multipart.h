@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A multipart body (RFC 2046 section 5.1) that comes in pieces: the content of parts with a listed
-// name (Content-Disposition, RFC 7578) is replaced, and parts that are JSON are searched.
+// name (Content-Disposition, RFC 7578) is replaced, and so is that of parts that have parts; parts
+// that are JSON are searched. Anything outside of the parts is an error.
 //
 // Owner: whoever declared it. Thread: one at a time. Memory: the head of a part, and what was given
 // last.
@@ -21,6 +22,7 @@ struct redact_multipart {
     struct buffer held; // not decided yet, from `held_at` on
     size_t held_at;     // what stands before it is dropped once for each piece given
     bool has_break;     // the first byte held is no byte of the body, or passed on already
+    bool is_preamble;   // no delimiter has come
     bool is_hiding;     // the part's content
     bool is_searching;  // it, as JSON
     struct redact_mark mark;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "secret_parts.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
@@ -15,12 +16,34 @@ static void replace(const struct parts *parts, const char *text, size_t length)
     parts->replace(parts->ctx, text, length, parts->out);
 }
 
-// "Bearer abc": the scheme stays. A value of one word has none.
+static bool is_in(const char *const *names, size_t count, const char *text, size_t length)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strlen(names[i]) == length && strncasecmp(names[i], text, length) == 0)
+            return true;
+    return false;
+}
+
+// IANA's registry of authentication schemes, and what large services made up.
+static bool is_scheme(const char *text, size_t length)
+{
+    static const char *const schemes[] = {
+        "Basic",         "Bearer",      "Concealed",    "Digest",
+        "DPoP",          "GNAP",        "HOBA",         "Mutual",
+        "Negotiate",     "OAuth",       "PrivateToken", "SCRAM-SHA-1",
+        "NTLM",          "Token",       "ApiKey",       "AWS4-HMAC-SHA256",
+        "SCRAM-SHA-256", "vapid",       "Api-Key",      "JWT",
+        "Kerberos",      "GoogleLogin", "SharedKey",    "SharedKeyLite",
+    };
+    return is_in(schemes, sizeof(schemes) / sizeof(schemes[0]), text, length);
+}
+
+// "Bearer abc": the scheme stays. What is no scheme that is known may be the first word of a key.
 static void take_credentials(const struct parts *parts, const char *value)
 {
     size_t scheme_length = strcspn(value, " \t");
     size_t kept = scheme_length + strspn(value + scheme_length, " \t");
-    if (value[kept] == '\0')
+    if (value[kept] == '\0' || !is_scheme(value, scheme_length))
         kept = 0;
     buffer_append(parts->out, value, kept);
     replace(parts, value + kept, strlen(value + kept));
@@ -47,12 +70,36 @@ static void take_cookies(const struct parts *parts, const char *value)
     }
 }
 
-// The attributes stay.
+// RFC 6265 section 4.1.1, and what browsers added. A second cookie may stand behind a comma, as in
+// "a=1; Path=/, b=2".
+static bool is_attribute(const char *text, size_t length)
+{
+    static const char *const attributes[] = {"Domain",   "Expires",  "HttpOnly",
+                                             "Max-Age",  "Path",     "Partitioned",
+                                             "Priority", "SameSite", "Secure"};
+    const char *equals = memchr(text, '=', length);
+    size_t name_length = equals != NULL ? (size_t)(equals - text) : length;
+    size_t value_length = length - name_length - (equals != NULL);
+    while (name_length > 0 && strchr(" \t", text[name_length - 1]) != NULL)
+        name_length--;
+    return is_in(attributes, sizeof(attributes) / sizeof(attributes[0]), text, name_length) &&
+           (equals == NULL || memchr(equals + 1, '=', value_length) == NULL);
+}
+
 static void take_set_cookie(const struct parts *parts, const char *value)
 {
     size_t length = strcspn(value, ";");
     take_cookie(parts, value, length);
-    buffer_append_text(parts->out, value + length);
+    for (value += length; *value != '\0'; value += length) {
+        size_t gap = strspn(value, "; \t");
+        buffer_append(parts->out, value, gap);
+        value += gap;
+        length = strcspn(value, ";");
+        if (is_attribute(value, length))
+            buffer_append(parts->out, value, length);
+        else if (length > 0)
+            take_cookie(parts, value, length);
+    }
 }
 
 void secret_parts_of_field(const char *name, const char *value, secret_part_fn replace_part,

@@ -123,7 +123,9 @@ void local_append_error_page(const struct exchange *exchange, const char *code, 
     const struct hint *hint = find_hint(code);
     struct buffer url = {0};
     redacting_append_url(exchange, &url);
-    buffer_printf(page, "hark: %s: %s\n\n%s %s\n", code, text, row->method, url.data);
+    buffer_printf(page, "hark: %s: ", code);
+    redacting_append_error(exchange, code, text, page);
+    buffer_printf(page, "\n\n%s %s\n", row->method, url.data);
     if (hint != NULL)
         buffer_printf(page, "%s\n", hint->try_this);
     if (!exchange->journal.is_off)

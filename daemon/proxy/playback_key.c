@@ -267,7 +267,7 @@ void playback_digest_init(struct playback_digest *digest, const struct config *c
     digest->decoder = coding == NULL ? NULL : decoder_create(coding, &ignored);
     if (digest->decoder != NULL)
         decoder_bound(digest->decoder);
-    digest->search = redact_body_create(&rules, headers, NULL);
+    digest->search = redact_body_create(&rules, headers, NULL, NULL);
     digest->raw = digest->decoder == NULL ? NULL : open_hash();
     digest->is_json = type != NULL && (ends_with(type, "/json") || ends_with(type, "+json"));
     if (type != NULL && strncmp(type, "multipart/", strlen("multipart/")) == 0)

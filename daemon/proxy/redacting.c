@@ -32,6 +32,16 @@ void redacting_append_url(const struct exchange *exchange, struct buffer *out)
     buffer_fini(&url);
 }
 
+void redacting_append_error(const struct exchange *exchange, const char *code, const char *text,
+                            struct buffer *out)
+{
+    const struct redaction rules = redacting_rules(exchange);
+    if (redaction_is_off(&rules))
+        buffer_append_text(out, text);
+    else
+        redact_error(&rules, code, text, out);
+}
+
 // --- bodies ------------------------------------------------------------------------------------
 
 static struct fields *headers_of(struct exchange_row *row, enum body_side side)
@@ -44,6 +54,12 @@ static const char *coding_of(struct exchange_row *row, enum body_side side)
 {
     return side == BODY_RESPONSE ? row->response_encoding
                                  : content_encoding(&row->request_headers, &row->arena);
+}
+
+// An imported message may have it without a field that says so.
+static const char *type_of(const struct exchange_row *row, enum body_side side)
+{
+    return side == BODY_REQUEST ? row->request_type : row->response_type;
 }
 
 // In chunks of the usual size, without cutting a character.
@@ -103,7 +119,8 @@ void redacting_body_add(struct redacting_body *body, const struct redaction *rul
                         redacting_chunk_fn give, void *ctx)
 {
     if (!body->is_known)
-        body->search = redact_body_create(rules, headers_of(row, side), coding_of(row, side));
+        body->search = redact_body_create(rules, headers_of(row, side), type_of(row, side),
+                                          coding_of(row, side));
     body->is_known = true;
     if (body->search == NULL) {
         give(ctx, side, chunk);

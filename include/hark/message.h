@@ -101,8 +101,10 @@ int interim_walk(const char *json, struct arena *arena, interim_fn on_interim, v
 // would break the message (Host, Content-Length, …) however they are listed.
 bool field_is_hop_by_hop(const struct fields *fields, const struct field *field);
 
-// The media type without parameters in lower case (NULL if there is none), in the arena.
+// The media type without parameters in lower case (NULL if there is none), in the arena: of the
+// first Content-Type, or of the value of one.
 const char *media_type(const struct fields *fields, struct arena *arena);
+const char *media_type_of_value(const char *value, struct arena *arena);
 // Content-Encoding in lower case, its lines joined to one list; NULL if there is none or it is
 // identity.
 const char *content_encoding(const struct fields *fields, struct arena *arena);

@@ -57,6 +57,11 @@ void redact_target(const struct redaction *rules, const char *target, struct buf
 void redact_field(const struct redaction *rules, const char *name, const char *value,
                   struct buffer *out);
 
+// The text of an error with this code (NULL: none): what is malformed is quoted in it, and may be
+// any part of a message.
+void redact_error(const struct redaction *rules, const char *code, const char *text,
+                  struct buffer *out);
+
 // A command line as it may be kept: its arguments may hold anything, so that of one that redacts
 // only its first two words stay. The caller frees it.
 char *redact_command(const struct redaction *rules, const char *command);

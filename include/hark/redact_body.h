@@ -18,10 +18,11 @@
 
 struct redact_body;
 
-// `headers` are those of the body's message, `coding` is its Content-Encoding (NULL: identity).
-// NULL: nothing is to be found in such a body.
+// `headers` are those of the body's message, `type` is its media type in lower case if they have
+// none (NULL: unknown), `coding` is its Content-Encoding (NULL: identity). NULL: nothing is to be
+// found in such a body.
 struct redact_body *redact_body_create(const struct redaction *rules, const struct fields *headers,
-                                       const char *coding);
+                                       const char *type, const char *coding);
 void redact_body_destroy(struct redact_body *body); // takes NULL
 
 // Appends what is known of the body so far. -1: the rest of it cannot be searched, and must not be

@@ -161,6 +161,34 @@ class TestHeads:
         hark.wait_rows("error = 'bad-request'")
         assert_nowhere(hark, "secret-")
 
+    @pytest.mark.parametrize(
+        "field",
+        ["Authorization : Basic secret-a", "Authorization secret-a: b", "Host: u:secret-a@a.example"],
+    )
+    def test_a_field_that_is_refused(self, redacting, origin, client, field):
+        """As the second of a connection, whose head is parsed by another library than the first's."""
+        hark, server = redacting(), origin()
+        peer = client(hark)
+        assert peer.ask(f"GET {server.url}/ HTTP/1.1\r\nHost: a.example\r\n\r\n".encode()).status == 200
+        assert peer.ask(f"GET {server.url}/ HTTP/1.1\r\n{field}\r\n\r\n".encode()).status == 400
+        hark.wait_rows("status = 400")
+        assert_nowhere(hark, "secret-")
+
+    @pytest.mark.parametrize(
+        "answer", ["HTTP/1.1 200 OK\r\nCookie secret-a: b\r\n\r\n", "HTTP/1.1 200\r\nsecret-a\r\n\r\n"]
+    )
+    def test_an_answer_that_is_none(self, redacting, origin, client, answer):
+        def handle(conn):
+            conn.read_request()
+            conn.send(answer.encode())
+
+        hark = redacting()
+        url = origin(handle).url
+        request = f"GET {url}/ HTTP/1.1\r\nHost: {url[7:]}\r\n\r\n"
+        assert ask(hark, client, request.encode()).status == 502
+        hark.wait_rows("error = 'bad-response'")
+        assert_nowhere(hark, "secret-")
+
     def test_a_tunnel_with_a_user_name_in_its_target(self, redacting, client):
         hark = redacting()
         request = (
@@ -432,6 +460,22 @@ class TestBodies:
             for side in ("request", "response"):
                 assert json.loads(body_of(hark, row, side))["user"]["name"] == "n"
         assert_nowhere(hark, "secret-")
+
+    def test_imported_body_whose_type_no_field_says(self, hark, tmp_path):
+        post_data = {"mimeType": "application/x-www-form-urlencoded; charset=utf-8",
+                     "params": [{"name": "password", "value": SECRET}, {"name": "a", "value": "1"}]}
+        request = {"method": "POST", "url": "http://a.example/", "httpVersion": "HTTP/1.1",
+                   "headers": [], "postData": post_data}
+        entry = {"startedDateTime": "2026-01-01T00:00:00Z", "time": 1, "request": request,
+                 "response": {"status": 204, "headers": [], "content": {}}}
+        har = tmp_path / "no-type.har"
+        har.write_text(json.dumps({"log": {"version": "1.2", "entries": [entry]}}))
+        done = hark.cli("import", har)
+        assert done.returncode == 0, done.stderr
+        row = hark.wait_rows("status = 204")[0]
+        assert re.fullmatch(rb"password=redacted:\w+&a=1", body_of(hark, row, "request"))
+        assert row["request_type"] == "application/x-www-form-urlencoded"
+        assert_nowhere(hark, SECRET)
 
     def test_what_is_sent_again(self, hark, origin, client):
         server = origin(answer_with(JSON_BODY.encode(), "application/json"))

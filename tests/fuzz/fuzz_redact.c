@@ -23,7 +23,7 @@ static int redact(const char *type, const char *text, size_t length, size_t step
     struct err err = {0};
     int rc = 0;
     fields_add(&headers, &arena, "Content-Type", strlen("Content-Type"), type, strlen(type));
-    struct redact_body *body = redact_body_create(&rules, &headers, NULL);
+    struct redact_body *body = redact_body_create(&rules, &headers, NULL, NULL);
     buffer_append_text(out, "");
     for (size_t at = 0; body != NULL && rc == 0 && at < length; at += step)
         rc = redact_body_write(body, text + at, length - at < step ? length - at : step, out, &err);

@@ -36,6 +36,27 @@ static void assert_field(const char *name, const char *value, const char *expect
     buffer_fini(&out);
 }
 
+static void assert_error(const char *code, const char *text, const char *expected)
+{
+    struct buffer out = {0};
+    buffer_append_text(&out, "");
+    redact_error(&plain, code, text, &out);
+    assert_string_equal(out.data, expected);
+    buffer_fini(&out);
+}
+
+static void test_what_errors_quote(void **state)
+{
+    (void)state;
+    assert_error("bad-request", "field name \"a \"secret\" b\" is no token",
+                 "field name \"redacted\" is no token");
+    assert_error("bad-response", "http://u:p@a/ said: \"x\"",
+                 "http://redacted@a/ said: \"redacted\"");
+    assert_error("playback-miss", "the value of \"q\" differs", "the value of \"q\" differs");
+    assert_error("bad-request", "one \" alone", "one \" alone");
+    assert_error(NULL, "a \"b\"", "a \"b\"");
+}
+
 static void assert_query(const char *text, const char *expected)
 {
     struct buffer out = {0};
@@ -51,6 +72,14 @@ static void test_listed_fields_keep_their_form(void **state)
     assert_field("Authorization", "abc", "redacted");
     assert_field("Cookie", "a=1; b=2; c=", "a=redacted; b=redacted; c=");
     assert_field("Set-Cookie", "id=abc; Path=/; HttpOnly", "id=redacted; Path=/; HttpOnly");
+    assert_field("Set-Cookie", "a=1; expires=Wed, 21 Oct 2026 07:28:00 GMT; Path=/, b=secret",
+                 "a=redacted; expires=Wed, 21 Oct 2026 07:28:00 GMT; Path=redacted");
+    assert_field("Set-Cookie", "a=\"x;secret\"; Secure", "a=redacted;redacted; Secure");
+    assert_field("Authorization", "secret two", "redacted");
+    assert_field("Authorization ", "Basic secret", "redacted");
+    assert_field("Authorization x", "secret", "redacted");
+    assert_field("Host", "u:secret@a.example:80", "redacted@a.example:80");
+    assert_field("Host", "a.example:80", "a.example:80");
     assert_field("X-Csrf-Token", "abc", "redacted");
     assert_field("X-Token", "abc", "abc");
     assert_field("X-Csrf-Token", "", "");
@@ -265,6 +294,7 @@ static void test_marks_are_found_in_pieces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_errors_quote),
         cmocka_unit_test(test_listed_fields_keep_their_form),
         cmocka_unit_test(test_parameters_are_found_however_they_are_spelt),
         cmocka_unit_test(test_each_step_of_a_parameters_name_counts),

@@ -30,7 +30,7 @@ static struct redact_body *create(const char *type, const char *coding)
     struct fields headers = {0};
     if (type != NULL)
         fields_add(&headers, &arena, "Content-Type", 12, type, strlen(type));
-    struct redact_body *body = redact_body_create(&rules, &headers, coding);
+    struct redact_body *body = redact_body_create(&rules, &headers, NULL, coding);
     arena_fini(&arena);
     return body;
 }
@@ -160,6 +160,11 @@ static void test_text_that_looks_like_json(void **state)
     assert_body("text/plain", " {\"password\":1}", " {\"password\":\"redacted\"}");
     assert_body(NULL, "{\"password\":1}", "{\"password\":\"redacted\"}");
     assert_body("text/plain", "password\":1", "password\":1");
+    assert_body("text/plain", "42[\"login\",{\"password\":1}]",
+                "42[\"login\",{\"password\":\"redacted\"}]");
+    assert_body("text/plain", "451-[{\"password\":1}]", "451-[{\"password\":\"redacted\"}]");
+    assert_body("text/plain", "12:00 {\"password\":1}", "12:00 {\"password\":1}");
+    assert_body("text/plain", "2026", "2026");
     assert_body("text/plain", "[12:00:01] started: {\"a\":1}", "[12:00:01] started: {\"a\":1}");
     assert_body("application/x-www-form-urlencoded", "{\"password\":\"x\"}",
                 "{\"password\":\"redacted\"}");
@@ -208,13 +213,110 @@ static void test_multipart(void **state)
     assert_body(type, PART(NAMED("user[card][]"), "1") "--b--",
                 PART(NAMED("user[card][]"), "redacted") "--b--");
     assert_body("multipart/form-data; boundary=\"b\"",
-                "before\n--b\ncontent-disposition:form-data;NAME=card\n\n12\n--b--\nafter",
-                "before\n--b\ncontent-disposition:form-data;NAME=card\n\nredacted\n--b--\nafter");
+                "\n--b\ncontent-disposition:form-data;NAME=card\n\n12\n--b--\n\n",
+                "\n--b\ncontent-disposition:form-data;NAME=card\n\nredacted\n--b--\n\n");
     assert_body(type, PART(NAMED("a"), "{\"password\":1}") "--b--",
                 PART(NAMED("a"), "{\"password\":\"redacted\"}") "--b--");
     assert_body(type, PART(NAMED("password"), "x") "--b\r\n" NAMED("card") "\r\n\r\nabc",
                 PART(NAMED("password"), "redacted") "--b\r\n" NAMED("card") "\r\n\r\nredacted");
     assert_cut("multipart/form-data", "--b\r\n", "");
+}
+
+static void test_names_of_parts_as_senders_spell_them(void **state)
+{
+    (void)state;
+    static const char *const spellings[] = {
+        "Content-Disposition: form-data; filename=\"a; name=x\"; name=\"password\"",
+        "Content-Disposition: form-data; filename=\"a\\\"; name=\"password\"",
+        "Content-Disposition: form-data; name='password'",
+        "Content-Disposition: form-data; name*=utf-8''password",
+        "Content-Disposition : form-data; name=password",
+    };
+    for (size_t i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++) {
+        struct buffer text = {0};
+        struct buffer expected = {0};
+        buffer_printf(&text, "--b\r\n%s\r\n\r\nx\r\n--b--", spellings[i]);
+        buffer_printf(&expected, "--b\r\n%s\r\n\r\nredacted\r\n--b--", spellings[i]);
+        assert_body("multipart/form-data; boundary=b", text.data, expected.data);
+        buffer_fini(&text);
+        buffer_fini(&expected);
+    }
+    assert_body("multipart/form-data; boundary=b",
+                PART(NAMED("a") "; filename=\"b; name=password\"", "1") "--b--",
+                PART(NAMED("a") "; filename=\"b; name=password\"", "1") "--b--");
+}
+
+static void test_nothing_stands_outside_of_parts(void **state)
+{
+    (void)state;
+    static const char other[] = "multipart/form-data; boundary=c";
+    static const char type[] = "multipart/form-data; boundary=b";
+    assert_cut(other, PART(NAMED("password"), "x") "--b--", "");
+    assert_cut(type, PART(NAMED("a"), "1") "--b--\r\n" PART(NAMED("password"), "x") "--b--",
+               PART(NAMED("a"), "1") "--b--\r\n");
+    assert_cut(type, PART(NAMED("a"), "1") "--b\r\n" NAMED("password") "\r\nX: y",
+               PART(NAMED("a"), "1") "--b\r\n");
+}
+
+static void test_parts_that_have_parts_are_not_recorded(void **state)
+{
+    (void)state;
+    assert_body("multipart/mixed; boundary=b",
+                PART("Content-Type: application/http", "GET /?token=1\r\n\r\n{}") PART(
+                    "Content-Type: Multipart/mixed; boundary=c", "--c\r\n\r\n{}\r\n--c--") "--b--",
+                PART("Content-Type: application/http", "redacted")
+                    PART("Content-Type: Multipart/mixed; boundary=c", "redacted") "--b--");
+}
+
+// A body that has this field beside a Content-Type, given in one piece. NULL: it is not recorded.
+static void assert_beside(const char *type, const char *name, const char *value, const char *text,
+                          const char *expected)
+{
+    struct arena arena = {0};
+    struct fields headers = {0};
+    struct buffer out = {0};
+    fields_add(&headers, &arena, "Content-Type", 12, type, strlen(type));
+    fields_add(&headers, &arena, name, strlen(name), value, strlen(value));
+    struct redact_body *body = redact_body_create(&rules, &headers, NULL, NULL);
+    arena_fini(&arena);
+    assert_non_null(body);
+    int rc = run(body, text, strlen(text), strlen(text), &out);
+    assert_int_equal(rc, expected != NULL ? 0 : -1);
+    assert_string_equal(out.data, expected != NULL ? expected : "");
+    redact_body_destroy(body);
+    buffer_fini(&out);
+}
+
+static void test_of_several_types_any_counts(void **state)
+{
+    (void)state;
+    assert_beside("image/png", "content-type", JSON, "{\"password\":1}",
+                  "{\"password\":\"redacted\"}");
+    assert_beside("image/png", "Content-Type", "multipart/form-data; boundary=b",
+                  PART(NAMED("card"), "1") "--b--", PART(NAMED("card"), "redacted") "--b--");
+}
+
+static void test_type_that_no_field_says(void **state)
+{
+    (void)state;
+    const struct fields none = {0};
+    struct buffer out = {0};
+    assert_null(redact_body_create(&rules, &none, "image/png", NULL));
+    static const char form[] = "application/x-www-form-urlencoded";
+    struct redact_body *body = redact_body_create(&rules, &none, form, NULL);
+    assert_int_equal(run(body, "card=1", 6, 6, &out), 0);
+    assert_string_equal(out.data, "card=redacted");
+    redact_body_destroy(body);
+    buffer_fini(&out);
+}
+
+static void test_range_that_begins_in_the_middle(void **state)
+{
+    (void)state;
+    static const char end[] = "crets\"}";
+    assert_beside("text/plain", "Content-Range", "bytes 10-16/17", end, NULL);
+    assert_beside("text/plain", "Content-Range", "lines 1-2/3", end, NULL);
+    assert_beside("text/plain", "Content-Range", "bytes 0-6/7", end, end);
 }
 
 static void test_a_part_without_a_known_type_may_be_json(void **state)
@@ -419,7 +521,7 @@ static void test_equal_values_have_one_mark_everywhere(void **state)
     struct err err = {0};
     keyed.key = key;
     fields_add(&headers, &arena, "Content-Type", 12, JSON, strlen(JSON));
-    struct redact_body *body = redact_body_create(&keyed, &headers, NULL);
+    struct redact_body *body = redact_body_create(&keyed, &headers, NULL, NULL);
     static const char text[] = "[{\"password\":\"\\u00e9x\"},{\"password\":\"\xc3\xa9x\"}]";
     redact_body_write(body, text, strlen(text), &out, &err);
     char *first = strstr(out.data, "redacted:");
@@ -444,6 +546,12 @@ int main(void)
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_forms_that_are_json),
         cmocka_unit_test(test_multipart),
+        cmocka_unit_test(test_names_of_parts_as_senders_spell_them),
+        cmocka_unit_test(test_nothing_stands_outside_of_parts),
+        cmocka_unit_test(test_parts_that_have_parts_are_not_recorded),
+        cmocka_unit_test(test_of_several_types_any_counts),
+        cmocka_unit_test(test_type_that_no_field_says),
+        cmocka_unit_test(test_range_that_begins_in_the_middle),
         cmocka_unit_test(test_a_part_without_a_known_type_may_be_json),
         cmocka_unit_test(test_many_parts_take_no_longer_than_few),
         cmocka_unit_test(test_event_streams),
