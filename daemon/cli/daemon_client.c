@@ -129,9 +129,10 @@ struct question {
     const char *body; // NULL: none
     int body_fd;      // a file to send, if `body_bytes` is not 0
     int64_t body_bytes;
-    long expected;              // status of success; 0: any
-    bool is_patient;            // it may take long
-    struct line_reader *reader; // for an answer that comes in lines; else NULL
+    long expected;                      // status of success; 0: any
+    bool is_patient;                    // it may take long
+    struct line_reader *reader;         // for an answer that comes in lines; else NULL
+    const struct daemon_upload *upload; // what `body_fd` is of; else NULL
 };
 
 static size_t on_file(char *data, size_t size, size_t count, void *ctx)
@@ -141,9 +142,25 @@ static size_t on_file(char *data, size_t size, size_t count, void *ctx)
     return length < 0 ? CURL_READFUNC_ABORT : (size_t)length;
 }
 
+static int on_upload(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                     curl_off_t up)
+{
+    const struct daemon_upload *upload = ctx;
+    (void)down_total;
+    (void)down;
+    (void)up_total;
+    (void)up;
+    if (upload->on_wait != NULL)
+        upload->on_wait(upload->ctx);
+    return 0;
+}
+
 // The answer takes as long as the file is long.
 static void set_file_options(const struct question *question, CURL *curl)
 {
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_upload);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, (void *)(uintptr_t)question->upload);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 0L);
     curl_easy_setopt(curl, CURLOPT_POST, 1L);
     curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_file);
@@ -263,6 +280,7 @@ enum daemon_answer daemon_post_file(const char *data_dir, const struct daemon_up
                                       .path = path,
                                       .body_fd = upload->fd,
                                       .body_bytes = info.st_size,
+                                      .upload = upload,
                                       .expected = HTTP_OK};
     enum daemon_answer answer = ask(data_dir, &question, value, err);
     free(path);

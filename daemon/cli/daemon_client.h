@@ -49,6 +49,9 @@ struct daemon_upload {
     const char *name; // of the file, for the parameter of that name
     const char *flag; // another parameter; NULL for none
     int fd;           // an ordinary file
+    // Asked about once a second while it takes. May be NULL.
+    void (*on_wait)(void *ctx);
+    void *ctx;
 };
 enum daemon_answer daemon_post_file(const char *data_dir, const struct daemon_upload *upload,
                                     json_t **value, struct err *err);

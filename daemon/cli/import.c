@@ -7,6 +7,7 @@
 #include "daemon_client.h"
 #include "data_dir.h"
 #include "hark/server_import.h"
+#include "progress.h"
 #include "recording_owner.h"
 #include "serve.h"
 
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define PROBLEMS_MAX 10
+#define DRAWN_EACH   100 // of the exchanges that are added here
 
 // One run of the command.
 struct import_run {
@@ -29,6 +31,7 @@ struct import_run {
     struct import_result result;
     int64_t session_id;
     int64_t told; // problems
+    struct progress_line progress;
 };
 
 // --- the file -----------------------------------------------------------------------------------
@@ -77,6 +80,12 @@ static void tell(struct import_run *import, const char *problem)
         invocation_fail(import->invocation, STATUS_FAILED, "%s; left out", problem);
 }
 
+static void on_wait(void *ctx)
+{
+    struct import_run *import = ctx;
+    progress_line_draw(&import->progress, 0, NULL);
+}
+
 static enum status import_there(struct import_run *import)
 {
     struct err err = {0};
@@ -86,8 +95,13 @@ static enum status import_there(struct import_run *import)
         .name = import->name,
         .flag = import->skips_invalid ? "skip_invalid" : NULL,
         .fd = import->fd,
+        .on_wait = on_wait,
+        .ctx = import,
     };
-    if (daemon_post_file(import->invocation->data_dir, &upload, &answer, &err) != DAEMON_ANSWERED)
+    enum daemon_answer outcome =
+        daemon_post_file(import->invocation->data_dir, &upload, &answer, &err);
+    progress_line_end(&import->progress);
+    if (outcome != DAEMON_ANSWERED)
         return invocation_fail(import->invocation, STATUS_FAILED, "%s", err.text);
     import->result = (struct import_result){
         .added = json_integer_value(json_object_get(answer, "added")),
@@ -113,6 +127,8 @@ struct import_here {
 static int on_exchange(void *ctx, struct whole_exchange *exchange, struct err *err)
 {
     struct import_here *here = ctx;
+    if (here->run->result.added % DRAWN_EACH == 0)
+        progress_line_draw(&here->run->progress, here->run->result.added, "exchanges added");
     return server_import_add(here->import, exchange, err);
 }
 
@@ -157,6 +173,7 @@ static enum status import_here(struct import_run *import)
     struct server *server = start_server(import->invocation, log, &err);
     if (server != NULL)
         read_into(import, server, &err);
+    progress_line_end(&import->progress);
     server_stop(server);
     log_destroy(log);
     if (!err.is_set)
@@ -197,6 +214,7 @@ static enum status import_file(struct import_run *import)
     enum status status = recording_find_daemon(invocation, &is_there);
     if (status != STATUS_DONE)
         return status;
+    import->progress = progress_line_begin(invocation);
     status = is_there ? import_there(import) : import_here(import);
     return status == STATUS_DONE ? say_result(import) : status;
 }

@@ -84,3 +84,36 @@ void progress_end(struct progress *progress)
     fflush(stderr);
     progress->is_shown = false;
 }
+
+// --- what counts by itself -----------------------------------------------------------------------
+
+struct progress_line progress_line_begin(const struct invocation *invocation)
+{
+    return (struct progress_line){.command = invocation->command->name,
+                                  .is_wanted = progress_is_wanted(),
+                                  .began_us = clock_monotonic_us()};
+}
+
+void progress_line_draw(struct progress_line *line, int64_t count, const char *what)
+{
+    int64_t now_us = clock_monotonic_us();
+    bool is_news = count != line->drawn_count;
+    int seconds = (int)((now_us - line->began_us) / 1000000);
+    if (!line->is_wanted || now_us - line->began_us < SILENT_US ||
+        (!is_news && now_us - line->drawn_us < REDRAW_US))
+        return;
+    line->drawn_us = now_us;
+    line->drawn_count = count;
+    if (what != NULL)
+        fprintf(stderr, PROGRESS_LINE_BEGIN "hark %s: %lld %s, %d s", line->command,
+                (long long)count, what, seconds);
+    else
+        fprintf(stderr, PROGRESS_LINE_BEGIN "hark %s: %d s", line->command, seconds);
+    fflush(stderr);
+}
+
+void progress_line_end(const struct progress_line *line)
+{
+    if (line->drawn_us != 0)
+        fputs(PROGRESS_LINE_BEGIN, stderr);
+}

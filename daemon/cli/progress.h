@@ -30,4 +30,19 @@ int progress_on_columns(void *ctx, size_t count, const char *const *names);
 int progress_on_row(void *ctx, size_t count, const char *const *names, const struct value *values);
 void progress_end(struct progress *progress); // may be called twice
 
+// The same line for work that counts by itself. Owner: who declared it. Thread: one.
+struct progress_line {
+    const char *command;
+    bool is_wanted;
+    int64_t began_us;
+    int64_t drawn_us; // 0: nothing is drawn
+    int64_t drawn_count;
+};
+
+struct progress_line progress_line_begin(const struct invocation *invocation);
+// "hark prune: 12 exchanges deleted, 3 s", for what is counted as "exchanges deleted"; NULL: there
+// is nothing to count. A new count is always drawn, else not more often than is of use.
+void progress_line_draw(struct progress_line *line, int64_t count, const char *what);
+void progress_line_end(const struct progress_line *line);
+
 #endif

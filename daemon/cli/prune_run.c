@@ -4,57 +4,18 @@
 #include "prune_run.h"
 
 #include "daemon_client.h"
-#include "hark/clock.h"
 #include "hark/query.h"
 #include "progress.h"
 #include "recording_owner.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <unistd.h>
 
-#define SILENT_US 1000000
-#define REDRAW_US 100000
-
-// --- how far it is -------------------------------------------------------------------------------
-
-// Owner: who does the work.
-struct drawing {
-    bool is_wanted;
-    int64_t began_us;
-    int64_t drawn_us; // 0: nothing is drawn
-    int64_t drawn_exchanges;
-};
-
-static struct drawing drawing_begin(void)
-{
-    return (struct drawing){.is_wanted = progress_is_wanted(), .began_us = clock_monotonic_us()};
-}
-
-static void draw(struct drawing *drawing, int64_t exchanges)
-{
-    int64_t now_us = clock_monotonic_us();
-    bool is_news = exchanges != drawing->drawn_exchanges;
-    if (!drawing->is_wanted || now_us - drawing->began_us < SILENT_US ||
-        (!is_news && now_us - drawing->drawn_us < REDRAW_US))
-        return;
-    drawing->drawn_us = now_us;
-    drawing->drawn_exchanges = exchanges;
-    fprintf(stderr, PROGRESS_LINE_BEGIN "hark prune: %" PRId64 " exchanges deleted, %d s",
-            exchanges, (int)((now_us - drawing->began_us) / 1000000));
-    fflush(stderr);
-}
-
-static void drawing_end(const struct drawing *drawing)
-{
-    if (drawing->drawn_us != 0)
-        fputs(PROGRESS_LINE_BEGIN, stderr);
-}
+#define DELETED "exchanges deleted"
 
 // --- by the daemon -------------------------------------------------------------------------------
 
 struct there {
-    struct drawing drawing;
+    struct progress_line progress;
     struct store_prune_result *result; // so far
     struct err problem;
 };
@@ -78,7 +39,7 @@ static int on_line(void *ctx, const char *line, size_t length)
             .marked = number_of(object, "marked"),
             .size = number_of(object, "size"),
         };
-    draw(&there->drawing, there->result->exchanges);
+    progress_line_draw(&there->progress, there->result->exchanges, DELETED);
     json_decref(object);
     return 0;
 }
@@ -87,7 +48,7 @@ static int on_line(void *ctx, const char *line, size_t length)
 static bool must_leave(void *ctx)
 {
     struct there *there = ctx;
-    draw(&there->drawing, there->result->exchanges);
+    progress_line_draw(&there->progress, there->result->exchanges, DELETED);
     return false;
 }
 
@@ -116,13 +77,13 @@ static const char *make_path(const struct invocation *invocation, struct prune_w
 enum status prune_run_there(const struct invocation *invocation, struct prune_wish *wish,
                             struct store_prune_result *result)
 {
-    struct there there = {.drawing = drawing_begin(), .result = result};
+    struct there there = {.progress = progress_line_begin(invocation), .result = result};
     struct daemon_lines lines = {.on_line = on_line, .must_leave = must_leave, .ctx = &there};
     struct err err = {0};
-    const char *path = make_path(invocation, wish, there.drawing.is_wanted);
+    const char *path = make_path(invocation, wish, there.progress.is_wanted);
     enum daemon_answer answer =
         daemon_ask_for_lines(invocation->data_dir, "DELETE", path, NULL, &lines, &err);
-    drawing_end(&there.drawing);
+    progress_line_end(&there.progress);
     if (answer == DAEMON_ABSENT)
         return invocation_fail(invocation, STATUS_UNREACHABLE, "the daemon has ended");
     if (answer == DAEMON_FAILED)
@@ -135,7 +96,7 @@ enum status prune_run_there(const struct invocation *invocation, struct prune_wi
 // --- here ----------------------------------------------------------------------------------------
 
 struct here {
-    struct drawing drawing;
+    struct progress_line progress;
     struct store_writer *writer;
     const struct store_prune_result *result;
 };
@@ -143,18 +104,19 @@ struct here {
 static int run_and_show(void *ctx, store_step_fn step, void *step_ctx, struct err *err)
 {
     struct here *here = ctx;
-    draw(&here->drawing, here->result->exchanges);
+    progress_line_draw(&here->progress, here->result->exchanges, DELETED);
     return store_run_here(here->writer, step, step_ctx, err);
 }
 
 static enum status run(const struct invocation *invocation, const struct prune_wish *wish,
                        struct store_writer *writer, struct store_prune_result *result)
 {
-    struct here here = {.drawing = drawing_begin(), .writer = writer, .result = result};
+    struct here here = {
+        .progress = progress_line_begin(invocation), .writer = writer, .result = result};
     const struct store_runner runner = {.run = run_and_show, .ctx = &here};
     struct err err = {0};
     int rc = store_prune(invocation->reader, &wish->options, &runner, result, &err);
-    drawing_end(&here.drawing);
+    progress_line_end(&here.progress);
     if (rc == 0 && wish->options.is_compact && writer)
         rc = store_compact(writer, &err);
     return rc == 0 ? STATUS_DONE : invocation_fail(invocation, STATUS_FAILED, "%s", err.text);

@@ -13,6 +13,8 @@ import pytest
 from harness import Daemon, RawClient, RawOrigin
 from harness.daemon import run_hark
 from harness.nginx import free_port
+from harness.recording import held
+from harness.terminal import OnTerminal
 from test_export import ASKED, TEXT, assert_is_har, request_bytes, serve
 
 CHROME = {
@@ -441,3 +443,13 @@ def test_recording_that_is_played_back_takes_nothing(daemon, tmp_path, has_daemo
     assert "the recording is only read: the mode is playback" in done.stderr
     hark.stop()
     assert hark.db.read_bytes() == before
+
+
+def test_daemon_that_takes_long_is_seen_on_a_terminal(daemon, tmp_path):
+    hark, file = daemon(), tmp_path / "a.har"
+    file.write_text(json.dumps(CHROME))
+    with held(hark):
+        run = OnTerminal(hark, "import", str(file))
+        run.wait_for("\\r\x1b\\[Khark import: [0-9]+ s")
+    assert run.end() == 0
+    assert run.text.split("\r\x1b[K")[-1].startswith("hark import: added 4 exchanges")
