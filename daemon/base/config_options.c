@@ -98,6 +98,9 @@ const struct config_option config_options[] = {
     {"playback_record", CONFIG_TYPE_BOOL, FIELD(playback_record), "off", bool_words,
      .is_fixed = true},
 
+    {"diff_ignore_headers", CONFIG_TYPE_LIST, FIELD(diff_ignore_headers), "",
+     .check = config_check_field_name},
+
     {"log_level", CONFIG_TYPE_WORD, FIELD(log_level), "info", log_level_words},
     {"log_format", CONFIG_TYPE_WORD, FIELD(log_format), "text", log_format_words},
 };

@@ -6,8 +6,8 @@
 #include "command.h"
 #include "hark/diff.h"
 
-// Reads --ignore-header, --all-headers and, if the command has it, --request. What is in the
-// options lives in the arena.
+// Reads diff_ignore_headers, --ignore-header, --all-headers and, if the command has it, --request.
+// What is in the options lives in the arena.
 void diff_options_read(struct diff_options *options, struct arena *arena,
                        const struct invocation *invocation);
 

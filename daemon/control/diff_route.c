@@ -3,6 +3,7 @@
 #include "answers.h"
 
 #include "hark/diff.h"
+#include "hark/server.h"
 
 struct writing {
     struct reply *reply;
@@ -65,14 +66,18 @@ static void compare(const struct request *request, const struct exchange_row *a,
 void diff_answer(const struct route_context *context, const struct request *request,
                  struct reply *reply)
 {
-    (void)context;
     struct exchange_row *a = NULL;
     struct exchange_row *b = NULL;
+    struct config *config = server_hold_config(context->server);
     struct diff_options options = {0};
     if (request_flag(request, "request", &options.has_request, reply) == 0 &&
         request_flag(request, "all_headers", &options.has_all_headers, reply) == 0 &&
-        read_row(request, "a", &a, reply) == 0 && read_row(request, "b", &b, reply) == 0)
+        read_row(request, "a", &a, reply) == 0 && read_row(request, "b", &b, reply) == 0) {
+        options.ignored_headers = config->diff_ignore_headers.items;
+        options.ignored_count = options.has_all_headers ? 0 : config->diff_ignore_headers.count;
         compare(request, a, b, &options, reply);
+    }
     row_destroy(a);
     row_destroy(b);
+    config_release(config);
 }

@@ -55,8 +55,6 @@ int server_open_authority(struct server *server, const struct config *config, st
 // server_config.c: what the configuration allows.
 // Does the mode write what passes?
 bool server_records(const struct config *config);
-// A reference to the current configuration, for config_release(). Thread: any.
-struct config *server_hold_config(struct server *server);
 // Sees to it that there is a key if the configuration redacts.
 int server_prepare_redaction(struct server *server, const struct config *config, struct err *err);
 

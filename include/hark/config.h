@@ -107,6 +107,8 @@ struct config {
     enum config_playback_pace playback_pace;
     bool playback_record; // what was played back gets rows of its own
 
+    struct config_list diff_ignore_headers; // beside diff_usual_headers
+
     enum log_level log_level;
     enum config_log_format log_format;
 

@@ -49,6 +49,8 @@ bool server_reverse_address(struct server *server, size_t index, struct server_r
 // Works by another configuration (taken over) from now on; what takes a restart keeps its value.
 // -1 if that cannot be: everything stays as it is. Thread: main.
 int server_reload(struct server *server, struct config *config, struct err *err);
+// A reference to the current configuration, for config_release(). Thread: any.
+struct config *server_hold_config(struct server *server);
 // The configuration could not even be read. Thread: main.
 void server_note_bad_reload(struct server *server, const char *reason);
 // What became of the last reload. Thread: any.

@@ -44,6 +44,22 @@ def test_same(api, record):
     assert api.ask(f"/api/v1/diff?a={a}&b={b}&all_headers=1").json["same"]
 
 
+def test_headers_that_the_configuration_ignores(daemon, origin, client):
+    hark = daemon(ui="127.0.0.1:0", settings=["diff_ignore_headers=X-Number"])
+    api, peer, numbers = Api(hark), client(hark), iter((b"1", b"2"))
+
+    def answer(conn):
+        while conn.read_request():
+            conn.send(b"HTTP/1.1 200 OK\r\nX-Number: %s\r\nContent-Length: 0\r\n\r\n" % next(numbers))
+
+    server = origin(answer)
+    for _ in range(2):
+        peer.ask(fill(GET, server))
+    a, b = (row["id"] for row in hark.wait_rows("state = 'done'", count=2))
+    assert api.ask(f"/api/v1/diff?a={a}&b={b}").json["same"]
+    assert not api.ask(f"/api/v1/diff?a={a}&b={b}&all_headers=1").json["same"]
+
+
 def test_many_differences_are_streamed_whole(api, record):
     a, b = record(list(range(20000))), record([-1 - n for n in range(20000)])
     told = api.ask(f"/api/v1/diff?a={a}&b={b}").json

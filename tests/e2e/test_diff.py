@@ -97,6 +97,16 @@ def test_header(recording):
     assert (status, text) == (0, "")
 
 
+def test_headers_that_the_configuration_ignores(recording):
+    ignoring = {"HARK_DIFF_IGNORE_HEADERS": "etag X-KIND"}
+    assert recording.diff("/json", "/kind", env=ignoring) == (0, "")
+    assert recording.diff("/json", "/same", env=ignoring) == (0, "")
+    status, text = recording.diff("/json", "/kind", "--all-headers", env=ignoring)
+    assert status == 1 and "header x-kind: a -> b\n" in text
+    status, text = recording.diff("/json", "/kind", env={"HARK_DIFF_IGNORE_HEADERS": "X:Kind"})
+    assert status == 2 and "diff_ignore_headers" in text.lower()
+
+
 def test_same_content_in_another_coding(recording):
     assert recording.diff("/json", "/gzip") == (1, "header content-encoding\n  + gzip\n")
 
