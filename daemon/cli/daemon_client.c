@@ -344,6 +344,15 @@ enum daemon_answer daemon_open_session(const char *data_dir, const char *command
     return DAEMON_ANSWERED;
 }
 
+enum daemon_answer daemon_get_session(const char *data_dir, int64_t id, json_t **value,
+                                      struct err *err)
+{
+    char *path = mem_printf(SESSIONS_PATH "/%" PRId64, id);
+    enum daemon_answer answer = daemon_get(data_dir, path, value, err);
+    free(path);
+    return answer;
+}
+
 static enum daemon_answer delete (const char *data_dir, const char *folder, int64_t id,
                                   struct err *err) {
     char *path = mem_printf("%s/%" PRId64, folder, id);

@@ -80,6 +80,9 @@ struct daemon_session {
 
 enum daemon_answer daemon_open_session(const char *data_dir, const char *command,
                                        struct daemon_session *session, struct err *err);
+// {"id": …, "played_back": …, "playback_misses": …}. The caller owns the value.
+enum daemon_answer daemon_get_session(const char *data_dir, int64_t id, json_t **value,
+                                      struct err *err);
 enum daemon_answer daemon_close_session(const char *data_dir, int64_t id, struct err *err);
 
 #endif

@@ -185,15 +185,24 @@ static int64_t integer_of(const json_t *object, const char *key)
     return json_integer_value(json_object_get(object, key));
 }
 
-// What the daemon counts goes on counting while others use it: the end less the beginning.
-static void count_playback(struct run_daemon *daemon, int sign)
+static void count_playback(struct run_daemon *daemon)
+{
+    json_t *counts = NULL;
+    struct err ignored = {0};
+    if (daemon_get_session(daemon->control_dir, daemon->session_id, &counts, &ignored) !=
+        DAEMON_ANSWERED)
+        return;
+    daemon->played_back = integer_of(counts, "played_back");
+    daemon->misses = integer_of(counts, "playback_misses");
+    json_decref(counts);
+}
+
+static void look_at_mode(struct run_daemon *daemon)
 {
     json_t *status = NULL;
     struct err ignored = {0};
     if (daemon_get(daemon->control_dir, "/api/v1/status", &status, &ignored) != DAEMON_ANSWERED)
         return;
-    daemon->played_back += sign * integer_of(status, "played_back");
-    daemon->misses += sign * integer_of(status, "playback_misses");
     const char *mode = json_string_value(json_object_get(status, "mode"));
     daemon->is_read_only = mode && strcmp(mode, "playback") == 0 &&
                            !json_is_true(json_object_get(status, "is_recording"));
@@ -222,7 +231,6 @@ static enum join_result join(const struct invocation *invocation, struct run_dae
         daemon->session_id = session.id;
         daemon->proxy = session.proxy;
         daemon->db = mem_strdup(info.db);
-        count_playback(daemon, -1);
         result = JOINED;
     }
     daemon_info_fini(&info);
@@ -318,7 +326,8 @@ int run_daemon_detach(struct run_daemon *daemon, bool has_died, struct err *err)
 {
     if (has_died)
         return err_set(err, "the daemon ended before the program; see %s", daemon->log);
-    count_playback(daemon, 1);
+    count_playback(daemon);
+    look_at_mode(daemon);
     if (daemon->pid > 0)
         return stop(daemon, err);
     switch (daemon_close_session(daemon->control_dir, daemon->session_id, err)) {

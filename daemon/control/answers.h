@@ -14,6 +14,7 @@ route_fn health_answer_status;
 
 // --- session_routes.c ----------------------------------------------------------------------------
 route_fn sessions_answer_open;
+route_fn sessions_answer_one;
 route_fn sessions_answer_close;
 
 // --- page.c --------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ static const struct route routes[] = {
     {"POST", "/api/v1/replay", ROUTE_TOKEN, WORK_LONG, CONTENT_SMALL, NULL, replay_answer},
     {"DELETE", "/api/v1/replay/*", ROUTE_TOKEN, WORK_NOW, CONTENT_NONE, NULL, replay_answer_stop},
     {"POST", "/api/v1/sessions", ROUTE_SOCKET, WORK_NOW, CONTENT_SMALL, NULL, sessions_answer_open},
+    {"GET", "/api/v1/sessions/*", ROUTE_SOCKET, WORK_NOW, CONTENT_NONE, NULL, sessions_answer_one},
     {"DELETE", "/api/v1/sessions/*", ROUTE_SOCKET, WORK_NOW, CONTENT_NONE, NULL,
      sessions_answer_close},
     {"GET", "/api/v1/stats", ROUTE_TOKEN, WORK_LONG, CONTENT_NONE, "filter", stats_answer},

@@ -19,6 +19,14 @@ static void reply_session_problem(enum sessions_result result, const struct err 
         reply_problem(reply, 500, "the session failed", "%s", err->text);
 }
 
+// The number in the path; -1, which no session has, if it is none.
+static int64_t id_of(const struct request *request)
+{
+    char *end;
+    int64_t id = strtoll(request->argument, &end, 10);
+    return *request->argument && !*end ? id : -1;
+}
+
 // {"command": "make test", "pid": 4711}; with a pid, the session ends when that process does.
 void sessions_answer_open(const struct route_context *context, const struct request *request,
                           struct reply *reply)
@@ -47,15 +55,26 @@ void sessions_answer_open(const struct route_context *context, const struct requ
                json_pack("{s:I, s:s}", "id", (json_int_t)session.id, "proxy", session.address));
 }
 
+void sessions_answer_one(const struct route_context *context, const struct request *request,
+                         struct reply *reply)
+{
+    struct server_session_counts counts;
+    int64_t id = id_of(request);
+    if (server_count_session(context->server, id, &counts))
+        reply_json(reply, "application/json",
+                   json_pack("{s:I, s:I, s:I}", "id", (json_int_t)id, "played_back",
+                             (json_int_t)counts.played_back, "playback_misses",
+                             (json_int_t)counts.playback_misses));
+    else
+        reply_session_problem(SESSIONS_UNKNOWN, NULL, reply);
+}
+
 void sessions_answer_close(const struct route_context *context, const struct request *request,
                            struct reply *reply)
 {
     struct err err = {0};
-    char *end;
-    int64_t id = strtoll(request->argument, &end, 10);
-    enum sessions_result result = SESSIONS_UNKNOWN;
-    if (*request->argument && !*end)
-        result = sessions_close(context->sessions, context->server, id, &err);
+    enum sessions_result result =
+        sessions_close(context->sessions, context->server, id_of(request), &err);
     if (result == SESSIONS_DONE)
         reply->status = 204;
     else

@@ -110,7 +110,7 @@ static void refuse(struct player *player)
 
 static void miss(struct player *player)
 {
-    playback_count_miss(player->playback);
+    playback_count_miss(player->playback, player->exchange->row->session_id);
     if (player->may_forward)
         forward(player);
     else
@@ -332,7 +332,7 @@ static void begin_answer(struct player *player)
     if (!exchange->config->playback_record)
         journal_forget(exchange);
     exchange->journal.is_undecided = false;
-    atomic_fetch_add(&player->playback->hits, 1);
+    playback_count_hit(player->playback, exchange->row->session_id);
     player->segment.seq = -1;
     player->stage = STAGE_HEAD;
 }
@@ -495,7 +495,7 @@ void playback_start(struct exchange *exchange)
     if (exchange->config->mode == CONFIG_MODE_PLAYBACK_OR_RECORD)
         exchange->playback_head = head_key;
     if (may_forward && !playback_knows_head(playback, head_key)) {
-        playback_count_miss(playback);
+        playback_count_miss(playback, exchange->row->session_id);
         upstream_start(exchange);
         return;
     }

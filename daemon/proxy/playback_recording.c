@@ -47,9 +47,16 @@ bool playback_knows_head(struct playback *playback, uint64_t head_key)
            playback_index_has(playback->index, body_key(playback, head_key, playback->empty_body));
 }
 
-void playback_count_miss(struct playback *playback)
+void playback_count_hit(struct playback *playback, int64_t session_id)
+{
+    atomic_fetch_add(&playback->hits, 1);
+    playback_tallies_add(&playback->tallies, session_id, true);
+}
+
+void playback_count_miss(struct playback *playback, int64_t session_id)
 {
     atomic_fetch_add(&playback->misses, 1);
+    playback_tallies_add(&playback->tallies, session_id, false);
 }
 
 static bool is_wanted(const struct playback *playback, uint64_t head_key)
@@ -236,6 +243,7 @@ struct playback *playback_open(struct config *config, const char *db_path, struc
     playback->db_path = db_path;
     playback->index = playback_index_create();
     playback->empty_body = playback_digest_finish(&(struct playback_digest){0});
+    playback_tallies_init(&playback->tallies);
     pthread_mutex_init(&playback->mutex, NULL);
     pthread_cond_init(&playback->wake, NULL);
     playback->bodies = playback_open_reader(playback, err);
@@ -262,6 +270,7 @@ void playback_close(struct playback *playback)
     pthread_cond_destroy(&playback->wake);
     pthread_mutex_destroy(&playback->mutex);
     playback_index_destroy(playback->index);
+    playback_tallies_fini(&playback->tallies);
     store_reader_close(playback->bodies);
     free(playback->wanted);
     config_release(playback->config);

@@ -11,6 +11,7 @@
 #include "hark/log.h"
 #include "hark/store_reader.h"
 #include "playback_index.h"
+#include "playback_tally.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,6 +27,7 @@ struct playback {
     int64_t last_id;     // of the recording, when it was read
     atomic_int_fast64_t hits;
     atomic_int_fast64_t misses;
+    struct playback_tallies tallies; // the same by session
 
     struct store_reader *bodies; // the thread's
     pthread_t thread;
@@ -50,7 +52,8 @@ void playback_add(struct playback *playback, uint64_t head_key, bool has_body, i
 // A number for a host and path.
 uint32_t playback_place(const char *host, const char *path);
 
-void playback_count_miss(struct playback *playback);
+void playback_count_hit(struct playback *playback, int64_t session_id);
+void playback_count_miss(struct playback *playback, int64_t session_id);
 
 enum playback_found {
     PLAYBACK_FOUND,

@@ -192,7 +192,7 @@ static void refuse(struct socket_player *player, const struct websocket_part *pa
     unsigned char close[64] = {POLICY_CLOSE >> 8, POLICY_CLOSE & 0xff};
     static const char reason[] = "playback-miss: not the recorded message";
     memcpy(close + 2, reason, sizeof(reason) - 1);
-    playback_count_miss(player->playback);
+    playback_count_miss(player->playback, player->exchange->row->session_id);
     log_warn(player->exchange->worker->log, "playback",
              "#%" PRId64 " miss: message %" PRId64
              " of the client over %s: %s (%zu bytes here) in #%" PRId64,

@@ -167,7 +167,10 @@ static int open_playback(struct server *server, struct config *config, struct er
     if (!config_plays_back(config))
         return 0;
     server->playback = playback_open(config, server->db_path, server->log, err);
-    return server->playback == NULL ? -1 : 0;
+    if (server->playback == NULL)
+        return -1;
+    playback_tallies_open(&server->playback->tallies, server->session_id);
+    return 0;
 }
 
 void server_post_to_all(struct server *server, const struct inbox_item *item)

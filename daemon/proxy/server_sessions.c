@@ -3,6 +3,7 @@
 // own.
 #include "hark/clock.h"
 #include "hark/mem.h"
+#include "playback_recording.h"
 #include "recorder.h"
 #include "server_state.h"
 
@@ -36,6 +37,8 @@ int server_open_session(struct server *server, const char *command, struct serve
     session->id = id;
     snprintf(session->address, sizeof(session->address), "%s", listener->text);
     record_session(server, id, command, 0);
+    if (server->playback != NULL)
+        playback_tallies_open(&server->playback->tallies, id);
     server_add_listener(server, listener);
     server_listen_everywhere(server, listener);
     return 0;
@@ -61,9 +64,34 @@ int server_close_session(struct server *server, int64_t id, struct err *err)
         return err_set(err, "session %lld is not open", (long long)id);
     shutdown(listener->fd, SHUT_RDWR);
     record_session(server, id, "", clock_wall_us());
+    if (server->playback != NULL)
+        playback_tallies_close(&server->playback->tallies, id);
     server_post_to_all(server, &(struct inbox_item){.kind = INBOX_UNLISTEN, .listener = listener});
     listener_release(listener);
     return 0;
+}
+
+static bool is_open(struct server *server, int64_t id)
+{
+    pthread_mutex_lock(&server->mutex);
+    const struct listener *listener = server->listeners;
+    while (listener != NULL && listener->session_id != id)
+        listener = listener->next;
+    pthread_mutex_unlock(&server->mutex);
+    return listener != NULL || id == server->session_id;
+}
+
+bool server_count_session(struct server *server, int64_t id, struct server_session_counts *counts)
+{
+    *counts = (struct server_session_counts){0};
+    if (!is_open(server, id))
+        return false;
+    if (server->playback != NULL) {
+        struct playback_tally tally = playback_tallies_get(&server->playback->tallies, id);
+        counts->played_back = tally.hits;
+        counts->playback_misses = tally.misses;
+    }
+    return true;
 }
 
 int64_t server_begin_session(struct server *server, const char *command)

@@ -259,7 +259,7 @@ static void connect_to(struct socks_client *client, const char *authority)
         answer_and_refuse(
             client, &target, SOCKS_NOT_ALLOWED,
             &(struct tunnel_refusal){403, "forbidden", "the target is hark's own address"});
-    else if (tunnel_is_refused(client->worker, &target, &refusal))
+    else if (tunnel_is_refused(client->worker, &client->peer, &target, &refusal))
         answer_and_refuse(client, &target, refusal.status == 403 ? SOCKS_NOT_ALLOWED : SOCKS_FAILED,
                           &refusal);
     else

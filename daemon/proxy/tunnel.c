@@ -78,7 +78,7 @@ static void refuse_relay(struct tunnel *tunnel)
              route->why_relayed != NULL ? route->why_relayed
                                         : "it is in passthrough, intercept is off, or it is "
                                           "neither TLS nor HTTP");
-    playback_count_miss(tunnel->worker->playback);
+    playback_count_miss(tunnel->worker->playback, tunnel->peer.session_id);
     drop(tunnel, ROW_STATE_DONE, "playback-miss", "in playback nothing is relayed");
 }
 
@@ -218,7 +218,7 @@ static bool is_relayed_for_sure(const struct worker *worker, const struct target
            route_host_matches(target->host, &worker->config->passthrough);
 }
 
-bool tunnel_is_refused(struct worker *worker, const struct target *target,
+bool tunnel_is_refused(struct worker *worker, const struct peer *peer, const struct target *target,
                        struct tunnel_refusal *refusal)
 {
     if (target->port == SMTP_PORT) {
@@ -227,7 +227,7 @@ bool tunnel_is_refused(struct worker *worker, const struct target *target,
     }
     if (!is_relayed_for_sure(worker, target))
         return false;
-    playback_count_miss(worker->playback);
+    playback_count_miss(worker->playback, peer->session_id);
     *refusal = (struct tunnel_refusal){
         504, "playback-miss",
         "the host is in passthrough, and in playback nothing is relayed; take it out"};
@@ -247,7 +247,7 @@ void tunnel_adopt(struct worker *worker, int fd, const struct peer *peer, const 
     if (target_parse(&target, &arena, "CONNECT", request.target, &err) != 0) {
         refuse(worker, fd, peer, head, head_length,
                &(struct tunnel_refusal){400, "bad-request", err.text});
-    } else if (tunnel_is_refused(worker, &target, &refusal)) {
+    } else if (tunnel_is_refused(worker, peer, &target, &refusal)) {
         refuse(worker, fd, peer, head, head_length, &refusal);
     } else if (!answer(fd, head_length)) {
         close(fd);

@@ -27,7 +27,7 @@ struct tunnel_refusal {
     const char *code;
     const char *reason;
 };
-bool tunnel_is_refused(struct worker *worker, const struct target *target,
+bool tunnel_is_refused(struct worker *worker, const struct peer *peer, const struct target *target,
                        struct tunnel_refusal *refusal);
 // Takes over a connection, and the route, after the client was told that its tunnel is there.
 void tunnel_begin(struct worker *worker, int fd, const struct peer *peer, struct route *route);

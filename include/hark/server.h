@@ -76,6 +76,13 @@ struct server_session {
 };
 int server_open_session(struct server *server, const char *command, struct server_session *session,
                         struct err *err);
+// What came through it so far, or, of the server's own, through all other addresses; false: it is
+// not open. Thread: any.
+struct server_session_counts {
+    int64_t played_back;
+    int64_t playback_misses;
+};
+bool server_count_session(struct server *server, int64_t id, struct server_session_counts *counts);
 // Closes its address; exchanges in flight go on. An id that is not open is an error.
 int server_close_session(struct server *server, int64_t id, struct err *err);
 

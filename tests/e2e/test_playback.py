@@ -592,6 +592,28 @@ def test_run_says_how_many_were_missed_and_keeps_the_programs_status(origin, tmp
     assert 'the query parameter x ("2" here, "1" there)' in log.read_text()
 
 
+def test_runs_that_share_a_daemon_are_told_of_their_own_misses(origin, tmp_path):
+    server = origin()
+    here = [tmp_path / "data", tmp_path / "home"]
+    Running(*here, "curl", "-sS", server.url + "/a").finish()
+    server.stop()
+
+    def start(script):
+        script = re.sub(r"/(\w)", rf"curl -sS -o /dev/null {server.url}/\1", script)
+        return Running(*here, "sh", "-c", script, env={"HARK_MODE": "playback"},
+                       stdin=subprocess.PIPE)
+
+    owner = start("/a; /b; echo ready; read line; /a")
+    try:
+        assert owner.read_line() == "ready"
+        guest = start("/a; /b; /c; /a; /d; /a").finish()
+        ended = owner.finish(data=b"go on\n")
+    finally:
+        owner.close()
+    assert "hark: played back 3 exchanges, 3 misses" in guest[2]
+    assert "hark: played back 2 exchanges, 1 miss: what differs is in" in ended[2]
+
+
 def test_runs_play_back_one_recording_at_the_same_time(origin, tmp_path):
     server, db = origin(), tmp_path / "api.db"
     hark_run(tmp_path, "record", db, "curl", "-sS", server.url)
