@@ -4,6 +4,7 @@
 #include "playback_miss.h"
 
 #include "hark/mem.h"
+#include "hark/redact.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -16,11 +17,33 @@
 #define VALUE_SHOWN_MAX 80 // bytes
 #define DEPTH_MAX       64
 
+// Which key of the configuration would have made what is recorded as a mark equal.
+enum redact_key {
+    REDACT_NOTHING,
+    REDACT_HEADERS,
+    REDACT_QUERY,
+    REDACT_JSON,
+    REDACT_FORM,
+    REDACT_KEY_COUNT
+};
+static const char *const redact_keys[] = {NULL, "redact_headers", "redact_query", "redact_json",
+                                          "redact_form"};
+
 // Differences, joined to a sentence. Owner: describe().
 struct differences {
     struct buffer *out; // NULL: they are only weighed
     int count;
     int weight;
+    bool wants[REDACT_KEY_COUNT]; // keys that the recording was made with, and that are not set
+};
+
+// Owner: whoever tells it.
+struct difference {
+    int weight;
+    enum redact_key key;
+    const char *what;
+    const char *here; // NULL: there is none
+    const char *there;
 };
 
 static void append_value(struct buffer *out, const char *value)
@@ -33,34 +56,49 @@ static void append_value(struct buffer *out, const char *value)
     buffer_printf(out, "\"%.*s%s\"", (int)shown, value, is_cut ? "…" : "");
 }
 
-// NULL: there is none.
-static void add(struct differences *differences, int weight, const char *what, const char *here,
-                const char *there)
+static void append_side(struct buffer *out, const char *value, const char *where)
 {
-    struct buffer *out = differences->out;
-    differences->weight += weight;
-    differences->count++;
-    if (out == NULL || differences->count > SHOWN_MAX)
+    if (value == NULL)
+        buffer_append_text(out, "not");
+    else
+        append_value(out, value);
+    buffer_printf(out, " %s", where);
+}
+
+// What is redacted there is a secret here, too.
+static void append_difference(struct buffer *out, const struct difference *difference,
+                              bool is_redacted)
+{
+    buffer_printf(out, "%s (", difference->what);
+    if (is_redacted) {
+        buffer_append_text(out, "redacted there, not here)");
         return;
-    buffer_append_text(out, differences->count == 1 ? " " : ", ");
-    buffer_printf(out, "%s (", what);
-    if (here == NULL)
-        buffer_append_text(out, "not here, ");
-    else
-        append_value(out, here);
-    buffer_append_text(out, here == NULL ? "" : " here, ");
-    if (there == NULL)
-        buffer_append_text(out, "not there)");
-    else
-        append_value(out, there);
-    buffer_append_text(out, there == NULL ? "" : " there)");
+    }
+    append_side(out, difference->here, "here");
+    buffer_append_text(out, ", ");
+    append_side(out, difference->there, "there");
+    buffer_append_char(out, ')');
+}
+
+static void add(struct differences *differences, const struct difference *difference)
+{
+    const char *there = difference->there;
+    bool is_redacted = difference->key != REDACT_NOTHING && difference->here != NULL &&
+                       there != NULL && redact_has_mark(there, strlen(there));
+    differences->weight += difference->weight;
+    differences->count++;
+    differences->wants[difference->key] |= is_redacted;
+    if (differences->out == NULL || differences->count > SHOWN_MAX)
+        return;
+    buffer_append_text(differences->out, differences->count == 1 ? " " : ", ");
+    append_difference(differences->out, difference, is_redacted);
 }
 
 static void compare_texts(struct differences *differences, int weight, const char *what,
                           const char *here, const char *there)
 {
     if (strcmp(here != NULL ? here : "", there != NULL ? there : "") != 0)
-        add(differences, weight, what, here, there);
+        add(differences, &(struct difference){weight, REDACT_NOTHING, what, here, there});
 }
 
 // --- lists of names and values -----------------------------------------------------------------
@@ -82,24 +120,30 @@ static bool has_pair(const struct fields *fields, const struct field *field, boo
     return false;
 }
 
-static void compare_lists(struct differences *differences, const char *kind,
-                          const struct fields *here, const struct fields *there, bool ignores_case)
+static void add_field(struct differences *differences, enum redact_key key,
+                      const struct field *field, const char *here, const char *there)
 {
+    const char *kind = key == REDACT_QUERY ? "the query parameter" : "the header";
+    char *what = mem_printf("%s %s", kind, field->name);
+    add(differences, &(struct difference){2, key, what, here, there});
+    free(what);
+}
+
+static void compare_lists(struct differences *differences, enum redact_key key,
+                          const struct fields *here, const struct fields *there)
+{
+    bool ignores_case = key == REDACT_HEADERS;
     for (size_t i = 0; i < here->count; i++) {
         const struct field *field = &here->items[i];
         if (has_pair(there, field, ignores_case))
             continue;
-        char *what = mem_printf("%s %s", kind, field->name);
-        add(differences, 2, what, field->value, value_of(there, field->name, ignores_case));
-        free(what);
+        add_field(differences, key, field, field->value,
+                  value_of(there, field->name, ignores_case));
     }
     for (size_t i = 0; i < there->count; i++) {
         const struct field *field = &there->items[i];
-        if (value_of(here, field->name, ignores_case) != NULL)
-            continue;
-        char *what = mem_printf("%s %s", kind, field->name);
-        add(differences, 2, what, NULL, field->value);
-        free(what);
+        if (value_of(here, field->name, ignores_case) == NULL)
+            add_field(differences, key, field, NULL, field->value);
     }
 }
 
@@ -119,7 +163,7 @@ static void compare_queries(struct differences *differences, const struct config
     struct fields theirs = {0};
     playback_query(config, here, &ours, &arena);
     playback_query(config, there, &theirs, &arena);
-    compare_lists(differences, "the query parameter", &ours, &theirs, false);
+    compare_lists(differences, REDACT_QUERY, &ours, &theirs);
     arena_fini(&arena);
 }
 
@@ -129,7 +173,7 @@ static void compare_headers(struct differences *differences, const struct config
     struct arena arena = {0};
     struct fields ours = playback_headers(config, here, &arena);
     struct fields theirs = playback_headers(config, there, &arena);
-    compare_lists(differences, "the header", &ours, &theirs, true);
+    compare_lists(differences, REDACT_HEADERS, &ours, &theirs);
     arena_fini(&arena);
 }
 
@@ -145,7 +189,7 @@ static void compare_heads(struct differences *differences, const struct config *
     if (matches(config, "port") && here->port != there->port) {
         char *ours = mem_printf("%d", here->port);
         char *theirs = mem_printf("%d", there->port);
-        add(differences, 4, "the port", ours, theirs);
+        compare_texts(differences, 4, "the port", ours, theirs);
         free(ours);
         free(theirs);
     }
@@ -164,7 +208,7 @@ static void add_json(struct differences *differences, const char *path, const js
     char *ours = here == NULL ? NULL : json_dumps(here, JSON_ENCODE_ANY | JSON_COMPACT);
     char *theirs = there == NULL ? NULL : json_dumps(there, JSON_ENCODE_ANY | JSON_COMPACT);
     char *what = mem_printf("the body at %s", path);
-    add(differences, 1, what, ours, theirs);
+    add(differences, &(struct difference){1, REDACT_JSON, what, ours, theirs});
     free(what);
     free(theirs);
     free(ours);
@@ -229,11 +273,23 @@ static json_t *json_of(const struct playback_digest *digest)
                : NULL;
 }
 
-static void compare_sizes(struct differences *differences, int64_t here, int64_t there)
+static bool is_form(const struct exchange_row *row)
 {
-    char *ours = mem_printf("%" PRId64 " bytes", here);
-    char *theirs = mem_printf("%" PRId64 " bytes", there);
-    add(differences, 1, "the body", ours, theirs);
+    const char *type = row->request_type != NULL ? row->request_type : "";
+    return strcmp(type, "application/x-www-form-urlencoded") == 0 ||
+           strncmp(type, "multipart/", strlen("multipart/")) == 0;
+}
+
+// As wholes, by their sizes.
+static void compare_contents(struct differences *differences, int64_t here_bytes,
+                             const struct exchange_row *recorded,
+                             const struct playback_digest *there)
+{
+    char *ours = mem_printf("%" PRId64 " bytes", here_bytes);
+    char *theirs = mem_printf("%" PRId64 " bytes", recorded->request_size);
+    add(differences, &(struct difference){1, REDACT_NOTHING, "the body", ours, theirs});
+    differences->wants[is_form(recorded) ? REDACT_FORM : REDACT_JSON] |=
+        redact_has_mark(there->content.data, there->content.length);
     free(ours);
     free(theirs);
 }
@@ -254,15 +310,16 @@ static void compare_bodies(struct differences *differences, const struct config 
     struct playback_digest there;
     struct err ignored = {0};
     playback_digest_init(&there, config, &recorded->request_headers);
-    if (there.is_collecting)
-        store_walk_body(exchange->worker->answers, recorded->id, BODY_REQUEST, on_segment, &there,
-                        &ignored);
+    there.is_collecting = true; // whatever it is: there may be marks in it
+    store_walk_body(exchange->worker->answers, recorded->id, BODY_REQUEST, on_segment, &there,
+                    &ignored);
+    playback_digest_finish(&there);
     json_t *ours = json_of(here);
     json_t *theirs = json_of(&there);
     if (ours != NULL && theirs != NULL)
         compare_json(differences, "$", ours, theirs, 0);
     else if (exchange->upload.total_bytes > 0 || recorded->request_size > 0)
-        compare_sizes(differences, exchange->upload.total_bytes, recorded->request_size);
+        compare_contents(differences, exchange->upload.total_bytes, recorded, &there);
     json_decref(ours);
     json_decref(theirs);
     playback_digest_fini(&there);
@@ -350,6 +407,20 @@ static struct exchange_row *find_closest(struct playback *playback, const struct
     return closest;
 }
 
+// What is redacted is equal only if both sides know that it is.
+static void append_advice(const struct differences *differences, struct buffer *text)
+{
+    const char *lead = "; set ";
+    for (size_t key = 0; key < REDACT_KEY_COUNT; key++) {
+        if (!differences->wants[key])
+            continue;
+        buffer_printf(text, "%s%s", lead, redact_keys[key]);
+        lead = " and ";
+    }
+    if (*lead != ';')
+        buffer_append_text(text, " as it was when this was recorded");
+}
+
 void playback_miss_describe(struct playback *playback, const struct exchange *exchange,
                             const struct playback_digest *digest, struct buffer *text)
 {
@@ -374,6 +445,7 @@ void playback_miss_describe(struct playback *playback, const struct exchange *ex
     compare(&differences, playback, exchange, digest, closest);
     if (differences.count > SHOWN_MAX)
         buffer_printf(text, " and %d more", differences.count - SHOWN_MAX);
+    append_advice(&differences, text);
     buffer_fini(&url);
     row_destroy(closest);
 }

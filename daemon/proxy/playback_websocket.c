@@ -210,8 +210,9 @@ static bool is_same_part(const struct cursor *cursor, const struct websocket_par
            (part->length == 0 || memcmp(cursor->data.data, part->data, part->length) == 0);
 }
 
-// What was redacted was recorded decompressed, too.
-static bool is_same_but_for_marks(struct socket_player *player, const struct websocket_part *part)
+// What was redacted was recorded decompressed, too. Marks are left of names not set here.
+static bool is_same_but_for_marks(struct socket_player *player, const struct websocket_part *part,
+                                  bool *has_marks)
 {
     const struct cursor *cursor = &player->expecting;
     const struct websocket_part recorded = {.opcode = cursor->message.opcode,
@@ -229,6 +230,7 @@ static bool is_same_but_for_marks(struct socket_player *player, const struct web
                    redact_messages_take(&player->heard, part, &here, &ignored) == 0 &&
                    redact_messages_take(&player->awaited, &recorded, &there, &ignored) == 0 &&
                    here.length == there.length && memcmp(here.data, there.data, here.length) == 0;
+    *has_marks = redact_has_mark(there.data, there.length);
     buffer_fini(&there);
     buffer_fini(&here);
     return is_same;
@@ -243,10 +245,15 @@ static void match(struct socket_player *player, const struct websocket_part *par
         refuse(player, part, "nothing more of it is recorded");
         return;
     }
-    bool is_same = redacts_messages(&player->rules) ? is_same_but_for_marks(player, part)
-                                                    : is_same_part(cursor, part);
+    bool has_marks = redact_has_mark(cursor->data.data, cursor->data.length);
+    bool is_same = redacts_messages(&player->rules)
+                       ? is_same_but_for_marks(player, part, &has_marks)
+                       : is_same_part(cursor, part);
     if (!is_same) {
-        refuse(player, part, "it is not the recorded one");
+        refuse(player, part,
+               has_marks ? "it is not the recorded one, which was redacted; set redact_json as it "
+                           "was then"
+                         : "it is not the recorded one");
         return;
     }
     player->matched++;
