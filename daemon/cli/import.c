@@ -236,7 +236,8 @@ static enum status run(struct invocation *invocation)
 }
 
 static const struct command_option own_options[] = {
-    {"skip-invalid", 0, NULL, "leave out entries that make no sense, instead of\nadding nothing"},
+    {"skip-invalid", 0, NULL,
+     "leave out entries that make no sense or are over\n256 MiB, instead of adding nothing"},
     {NULL, 0, NULL, NULL},
 };
 

@@ -70,12 +70,22 @@ static int take_entry(struct reading *reading, const json_t *entry, entry_fn rea
     return 0;
 }
 
+static int take_too_long(struct reading *reading, struct err *problem, struct err *err)
+{
+    if (take_invalid(reading, problem, err) != 0)
+        return -1;
+    return json_file_pass_over(&reading->file, err);
+}
+
 static int next_entry(struct reading *reading, entry_fn read_entry, struct err *err)
 {
     reading->index++;
-    json_t *entry = json_file_value(&reading->file, err);
+    struct err problem = {0};
+    json_t *entry = json_file_value(&reading->file, &problem);
+    if (entry == NULL && reading->file.is_too_long)
+        return take_too_long(reading, &problem, err);
     if (entry == NULL)
-        return err_prefix(err, "entry %" PRId64, reading->index);
+        return err_set(err, "entry %" PRId64 ": %s", reading->index, problem.text);
     int result = take_entry(reading, entry, read_entry, err);
     json_decref(entry);
     return result;
@@ -192,6 +202,8 @@ static int read_once(const struct import_options *options, bool is_check,
     reading->result = result;
     reading->is_check = is_check;
     reading->file.fd = options->fd;
+    reading->file.value_max_bytes =
+        options->entry_max_bytes > 0 ? options->entry_max_bytes : IMPORT_ENTRY_MAX_BYTES;
     skip_byte_order_mark(&reading->file);
     int outcome = has_lines(reading) ? read_lines(reading, err) : read_har(reading, err);
     free(reading);

@@ -90,18 +90,51 @@ json_t *json_file_value(struct json_file *file, struct err *err)
     }
     int64_t start = file->at;
     json_error_t problem;
-    file->value_end = start + JSON_FILE_VALUE_MAX_BYTES;
+    file->is_too_long = false;
+    file->value_end = start + file->value_max_bytes;
     json_t *value = json_load_callback(
         on_read, file, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &problem);
     bool has_ended =
         value == NULL && json_error_code(&problem) == json_error_premature_end_of_input;
-    file->at = start + problem.position;
+    file->at = file->is_too_long ? start : start + problem.position;
     if (value != NULL)
         return value;
     if (file->is_too_long)
         err_set(err, "longer than %" PRId64 " MiB, which is the most that is taken",
-                JSON_FILE_VALUE_MAX_BYTES / 1024 / 1024);
+                file->value_max_bytes / 1024 / 1024);
     else
         fail(file, has_ended ? "the file breaks off" : problem.text, err);
     return NULL;
+}
+
+// Behind the quotation mark that ends the string that begins here.
+static int pass_over_string(struct json_file *file, struct err *err)
+{
+    for (file->at++; fill(file, file->at); file->at++) {
+        char c = file->window[file->at - file->window_at];
+        if (c == '\\')
+            file->at++;
+        else if (c == '"') {
+            file->at++;
+            return 0;
+        }
+    }
+    return fail(file, "the file breaks off", err);
+}
+
+int json_file_pass_over(struct json_file *file, struct err *err)
+{
+    int64_t depth = 0;
+    do {
+        int c = json_file_peek(file);
+        if (c < 0)
+            return fail(file, "the file breaks off", err);
+        depth += c == '{' || c == '[' ? 1 : 0;
+        depth -= c == '}' || c == ']' ? 1 : 0;
+        if (c != '"')
+            file->at++;
+        else if (pass_over_string(file, err) != 0)
+            return -1;
+    } while (depth > 0);
+    return 0;
 }

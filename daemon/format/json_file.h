@@ -11,21 +11,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// As JSON text.
-#define JSON_FILE_VALUE_MAX_BYTES ((int64_t)256 * 1024 * 1024)
-
 #define JSON_FILE_WINDOW_BYTES ((size_t)64 * 1024)
 
-// Owner: whoever declared it; set `fd` (a file that can be read at any place) and zero the rest.
+// Owner: whoever declared it; set the first two and zero the rest.
 struct json_file {
-    int fd;
-    int64_t at; // the next byte
+    int fd;                  // a file that can be read at any place
+    int64_t value_max_bytes; // as JSON text
+    int64_t at;              // the next byte
     int64_t window_at;
     size_t window_length;
     char window[JSON_FILE_WINDOW_BYTES];
 
     int64_t value_end; // where the value that is being read becomes too long
-    bool is_too_long;
+    bool is_too_long;  // the last one was: it still is the next one
     int read_errno;
 };
 
@@ -38,5 +36,8 @@ int json_file_take(struct json_file *file, char expected, struct err *err);
 bool json_file_has_more(struct json_file *file, char bracket, struct err *err);
 // The value that begins here; the caller owns it. NULL if there is none.
 json_t *json_file_value(struct json_file *file, struct err *err);
+// Passes over the value that begins here, of any length: only its strings and brackets are looked
+// at.
+int json_file_pass_over(struct json_file *file, struct err *err);
 
 #endif

@@ -18,9 +18,13 @@ struct import_result {
     int64_t invalid; // left out, with `skips_invalid`
 };
 
+// Of an entry as JSON text: it is parsed whole.
+#define IMPORT_ENTRY_MAX_BYTES ((int64_t)256 * 1024 * 1024)
+
 struct import_options {
-    int fd; // can be read at any place
-    bool skips_invalid;
+    int fd;                  // can be read at any place
+    int64_t entry_max_bytes; // 0: IMPORT_ENTRY_MAX_BYTES
+    bool skips_invalid;      // what is too long is, too
     // Takes the exchange over. -1 ends the import.
     int (*on_exchange)(void *ctx, struct whole_exchange *exchange, struct err *err);
     // Told, in the first reading, of each entry that is left out as invalid; NULL if nobody asks.

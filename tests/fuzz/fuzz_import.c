@@ -39,8 +39,11 @@ static void read_all(int fd, bool skips_invalid)
     struct import_result result;
     struct err err = {0};
     int64_t count = 0;
-    const struct import_options options = {
-        .fd = fd, .skips_invalid = skips_invalid, .on_exchange = check, .ctx = &count};
+    const struct import_options options = {.fd = fd,
+                                           .entry_max_bytes = skips_invalid ? 1024 : 0,
+                                           .skips_invalid = skips_invalid,
+                                           .on_exchange = check,
+                                           .ctx = &count};
     int outcome = import_read(&options, &result, &err);
     assert((outcome != 0) == err.is_set);
     assert(result.added == count && (outcome == 0 || count == 0));

@@ -45,6 +45,25 @@ static int read_text(const char *text, size_t length, struct taken *taken, struc
     return outcome;
 }
 
+// Entries have at most 1 MiB here, and what is invalid is left out.
+static void read_short(const char *text, size_t length, struct taken *taken, int64_t invalid)
+{
+    int fd = memfd_create("import", MFD_CLOEXEC);
+    assert_int_equal(write(fd, text, length), (ssize_t)length);
+    struct import_result result;
+    struct err err = {0};
+    const struct import_options options = {.fd = fd,
+                                           .entry_max_bytes = 1024 * 1024,
+                                           .skips_invalid = true,
+                                           .on_exchange = take,
+                                           .ctx = taken};
+    if (import_read(&options, &result, &err) != 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(result.added, taken->count);
+    assert_int_equal(result.invalid, invalid);
+    close(fd);
+}
+
 static void assert_read(const char *text, struct taken *taken)
 {
     struct err err = {0};
@@ -299,6 +318,74 @@ static void test_a_line_written_by_hand(void **state)
 
 // --- base64 -------------------------------------------------------------------------------------
 
+// --- what is too long
+// -----------------------------------------------------------------------------
+
+#define LONG_BYTES ((size_t)2 * 1024 * 1024)
+
+static void append_long(struct buffer *text)
+{
+    buffer_append_text(text, "{\"id\":2,\"a\":[{\"}]\\\"}\":\"");
+    for (size_t i = 0; i < LONG_BYTES; i++)
+        buffer_append_char(text, "]\\\""[i % 3]);
+    buffer_append_text(text, "x\"}, 1, null ] }");
+}
+
+static void append_line(struct buffer *text, const char *method)
+{
+    buffer_printf(text, "{\"id\":1,\"method\":\"%s\",\"started_us\":0,\"url\":\"http://h/\"}\n",
+                  method);
+}
+
+static void test_a_line_that_is_too_long_is_left_out(void **state)
+{
+    (void)state;
+    struct taken taken = {0};
+    struct buffer text = {0};
+    append_line(&text, "GET");
+    append_long(&text);
+    append_line(&text, "PUT");
+    read_short(text.data, text.length, &taken, 1);
+    assert_int_equal(taken.count, 2);
+    assert_string_equal(taken.exchanges[1]->row->method, "PUT");
+    taken_fini(&taken);
+    buffer_fini(&text);
+}
+
+static void test_an_entry_that_is_too_long_is_left_out(void **state)
+{
+    (void)state;
+    struct taken taken = {0};
+    struct buffer text = {0};
+    const char *entry = ENTRY("");
+    size_t head = strlen("{\"log\":{\"entries\":[");
+    buffer_append(&text, entry, head);
+    append_long(&text);
+    buffer_append_char(&text, ',');
+    buffer_append_text(&text, entry + head);
+    read_short(text.data, text.length, &taken, 1);
+    assert_int_equal(taken.count, 1);
+    taken_fini(&taken);
+    buffer_fini(&text);
+}
+
+static void test_a_file_that_ends_in_what_is_too_long_is_refused(void **state)
+{
+    (void)state;
+    struct buffer text = {0};
+    struct import_result result;
+    struct err err = {0};
+    append_long(&text);
+    int fd = memfd_create("import", MFD_CLOEXEC);
+    assert_int_equal(write(fd, text.data, text.length - 4), (ssize_t)text.length - 4);
+    const struct import_options options = {
+        .fd = fd, .entry_max_bytes = 1024 * 1024, .skips_invalid = true};
+    assert_int_equal(import_read(&options, &result, &err), -1);
+    assert_contains(err.text, "breaks off");
+    close(fd);
+    buffer_fini(&text);
+}
+
 static void test_base64_is_read(void **state)
 {
     (void)state;
@@ -333,6 +420,9 @@ int main(void)
         STORE_TEST(test_messages_come_back_from_har),
         STORE_TEST(test_messages_come_back_from_lines),
         cmocka_unit_test(test_a_line_written_by_hand),
+        cmocka_unit_test(test_a_line_that_is_too_long_is_left_out),
+        cmocka_unit_test(test_an_entry_that_is_too_long_is_left_out),
+        cmocka_unit_test(test_a_file_that_ends_in_what_is_too_long_is_refused),
         cmocka_unit_test(test_base64_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
