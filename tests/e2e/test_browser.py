@@ -17,6 +17,7 @@ import zlib
 
 import pytest
 from harness import SCALE, wait_until
+from harness.browser import trust
 from harness.daemon import clean_environment
 from harness.tls import HOST, TlsOrigin
 
@@ -108,15 +109,6 @@ def hark(daemon, pki, page_origin, echo):
                             f"connect_to=:443:127.0.0.1:{page_origin.port}",
                             f"connect_to=:80:127.0.0.1:{page_origin.port}",
                             f"upstream_ca_file={pki.root.certificate}"])
-
-
-def trust(home, authority):
-    """Chromium looks here for authorities that its user has added."""
-    database = home / ".pki/nssdb"
-    database.mkdir(parents=True)
-    for words in (["-N", "--empty-password"], ["-A", "-n", "hark", "-t", "C,,", "-i", str(authority)]):
-        subprocess.run(["certutil", *words, "-d", f"sql:{database}"], check=True,
-                       stdin=subprocess.DEVNULL, timeout=30 * SCALE)
 
 
 @pytest.fixture

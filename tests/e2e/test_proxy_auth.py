@@ -13,6 +13,7 @@ import sys
 
 import pytest
 from harness import SCALE, RawClient, run_hark, wait_until
+from harness.browser import Browser, trust
 from harness.conformance import fill
 from harness.daemon import clean_environment, fields_of
 from harness.tls import HOST
@@ -324,6 +325,29 @@ def test_client_with_a_wrong_password_is_kept_out(run_client, name, scheme):
     hark, done = run_client(name, scheme, "alice:wrong")
     assert done.stdout.strip() != "ok"
     assert hark.wait_row("error = 'proxy-auth'")["status"] == 407
+
+
+def test_chromium_logs_in(daemon, users, origin, tls_origin, pki, tmp_path):
+    for tool in ("chromium", "certutil"):
+        if not shutil.which(tool):
+            pytest.skip(f"{tool} is not installed")
+    plain, secure = origin(), tls_origin()
+    hark = daemon(config=f"proxy_auth = {users}\n", settings=[
+        f"connect_to={HOST}:80:127.0.0.1:{plain.port}", f"connect_to=:443:127.0.0.1:{secure.port}",
+        f"upstream_ca_file={pki.root.certificate}"])
+    trust(tmp_path / "browser", hark.data_dir / "ca.pem")
+    flags = [f"--proxy-server={hark.proxy_url}", "--disable-features=HttpsUpgrades"]
+    browser = Browser(tmp_path / "browser", *flags, login="alice:secret")
+    try:
+        page = browser.open(f"http://{HOST}/plain")
+        assert page.text("body") == "ok"
+        page.go(f"https://{HOST}/secure")
+        assert page.wait("document.body.innerText") == "ok"
+    finally:
+        browser.close()
+    for scheme, path in (("http", "/plain"), ("https", "/secure")):
+        assert hark.wait_row(f"path = '{path}' AND status = 200")["scheme"] == scheme
+    assert basic("alice", "secret") not in recording_bytes(hark)
 
 
 # --- hark's own programs -------------------------------------------------------------------------

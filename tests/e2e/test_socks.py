@@ -5,11 +5,13 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 
 import pytest
 from harness import SCALE
 from harness.conformance import named
 from harness.daemon import clean_environment
+from harness.programs import node_modules
 from harness.tls import HOST, client_context, start_tls
 
 GREETING = b"\5\1\0"
@@ -215,11 +217,11 @@ class TestClients:
             ("https", "/secure", 200),
         ]
 
-    def run(self, hark, *command, program=None):
+    def run(self, hark, *command, program=None, **variables):
         done = subprocess.run(
             command,
             input=program,
-            env=clean_environment(hark.home),
+            env=clean_environment(hark.home, **variables),
             capture_output=True,
             text=True,
             timeout=30 * SCALE,
@@ -251,6 +253,37 @@ with requests.Session() as session:
         assert session.get(url).text == "ok"
 """
         self.run(services, "/usr/bin/python3", "-", program=program)
+        self.assert_recorded(services)
+
+    def test_httpx(self, services):
+        pytest.importorskip("httpx")
+        pytest.importorskip("socksio")
+        program = f"""
+import httpx
+for url in ("http://{HOST}/plain", "https://{HOST}/secure"):
+    assert httpx.get(url).text == "ok"
+"""
+        self.run(services, sys.executable, "-", program=program,
+                 ALL_PROXY=f"socks5://127.0.0.1:{services.proxy_port}",
+                 SSL_CERT_FILE=str(services.data_dir / "ca.pem"))
+        self.assert_recorded(services)
+
+    def test_node(self, services):
+        program = f"""
+const {{ SocksProxyAgent }} = require("socks-proxy-agent");
+const agent = new SocksProxyAgent("socks5h://127.0.0.1:{services.proxy_port}");
+const get = (url) => new Promise((done, failed) => {{
+  require(url.split(":")[0]).get(url, {{ agent }}, async (answer) => {{
+    process.stdout.write((await answer.toArray()).join(""));
+    done();
+  }}).on("error", failed);
+}});
+get("http://{HOST}/plain").then(() => get("https://{HOST}/secure"));
+"""
+        modules = node_modules() / "node_modules"
+        said = self.run(services, "node", "-", program=program, NODE_PATH=str(modules),
+                        NODE_EXTRA_CA_CERTS=str(services.data_dir / "ca.pem"))
+        assert said == "okok"
         self.assert_recorded(services)
 
     def test_chromium(self, services):

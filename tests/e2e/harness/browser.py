@@ -32,10 +32,21 @@ def find_chromium():
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-class Browser:
-    """One browser process; open() makes a page in a profile of its own."""
+def trust(home, authority):
+    """A Chromium of this home looks here for authorities that its user has added."""
+    database = home / ".pki/nssdb"
+    database.mkdir(parents=True)
+    for words in (["-N", "--empty-password"], ["-A", "-n", "hark", "-t", "C,,", "-i", str(authority)]):
+        subprocess.run(["certutil", *words, "-d", f"sql:{database}"], check=True,
+                       stdin=subprocess.DEVNULL, timeout=30 * SCALE)
 
-    def __init__(self, folder):
+
+class Browser:
+    """One browser process; open() makes a page in a profile of its own. `login` is what its user
+    types in where a proxy asks for a name and a password."""
+
+    def __init__(self, folder, *flags, login=None):
+        self.login = login
         commands, self.out = os.pipe()
         self.answers, answers = os.pipe()
 
@@ -59,6 +70,7 @@ class Browser:
                 "--force-color-profile=srgb",
                 f"--user-data-dir={folder}",
                 "--remote-debugging-pipe",
+                *flags,
             ],
             preexec_fn=hand_over,
             pass_fds=(3, 4),
@@ -86,19 +98,24 @@ class Browser:
 
     def _take(self, message):
         if "id" in message:
-            self.waiting.pop(message["id"]).put(message)
+            self.waiting.pop(message["id"], queue.Queue()).put(message)
         elif message.get("sessionId") in self.pages:
             self.pages[message["sessionId"]].take(message["method"], message["params"])
 
-    def call(self, method, session=None, **parameters):
-        answer = queue.Queue()
+    def post(self, method, session=None, answer=None, **parameters):
+        """Asks for it without waiting; the answer is put into that queue, if there is one."""
         with self.lock:
             self.last_id += 1
             message = {"id": self.last_id, "method": method, "params": parameters}
             if session:
                 message["sessionId"] = session
-            self.waiting[self.last_id] = answer
+            if answer:
+                self.waiting[self.last_id] = answer
             os.write(self.out, json.dumps(message).encode() + b"\0")
+
+    def call(self, method, session=None, **parameters):
+        answer = queue.Queue()
+        self.post(method, session, answer, **parameters)
         reply = answer.get(timeout=20 * SCALE)
         assert "error" not in reply, f"{method}: {reply['error']}"
         return reply["result"]
@@ -141,10 +158,20 @@ class Page:
             self.complaints.append(f"{entry.get('source')}: {entry['text']} {entry.get('url', '')}")
         elif method == "Network.requestWillBeSent":
             self.requests.append(params["request"]["url"])
+        elif method == "Fetch.requestPaused":
+            self.browser.post("Fetch.continueRequest", self.session, requestId=params["requestId"])
+        elif method == "Fetch.authRequired":
+            assert params["authChallenge"]["source"] == "Proxy"
+            user, password = self.browser.login.split(":")
+            typed = {"response": "ProvideCredentials", "username": user, "password": password}
+            self.browser.post("Fetch.continueWithAuth", self.session, requestId=params["requestId"],
+                              authChallengeResponse=typed)
 
     def start(self, url):
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        if self.browser.login:
+            self.call("Fetch.enable", handleAuthRequests=True)
         self.resize(*self.size)
         self.set_dark(self.dark)
         if self.setup:

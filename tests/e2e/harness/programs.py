@@ -14,7 +14,8 @@ from .daemon import ROOT
 
 PROGRAMS = ROOT / "tests/e2e/programs"
 CACHE = ROOT / ".cache/node"
-NODE_PACKAGES = {"axios": "axios@1", "got": "got@13", "undici": "undici@6"}
+NODE_PACKAGES = {"axios": "axios@1", "got": "got@13", "socks-proxy-agent": "socks-proxy-agent@8",
+                 "undici": "undici@6"}
 JARS = Path("/usr/share/java")
 NETTY = ["netty-buffer", "netty-codec", "netty-codec-http", "netty-codec-socks", "netty-common",
          "netty-handler", "netty-handler-proxy", "netty-resolver", "netty-transport"]
@@ -48,14 +49,15 @@ def node_modules():
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / "lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (CACHE / "complete").exists():
+        complete = CACHE / " ".join(["complete", *NODE_PACKAGES.values()])
+        if not complete.exists():
             install = ["npm", "install", "--prefix", str(CACHE), "--no-audit", "--no-fund",
                        "--ignore-scripts", *NODE_PACKAGES.values()]
             done = subprocess.run(install, stdin=subprocess.DEVNULL, capture_output=True, timeout=120,
                                   check=False)
             if done.returncode != 0:
                 pytest.skip(f"npm has no packages to offer: {done.stderr.decode()[-200:]}")
-            (CACHE / "complete").touch()
+            complete.touch()
     return CACHE
 
 
