@@ -7,6 +7,7 @@ import resource
 import socket
 import sqlite3
 import subprocess
+import tempfile
 
 import pytest
 from harness import run_hark
@@ -218,6 +219,17 @@ def test_mode_that_records_nothing(home, mode):
     found = one(doctor(home, HARK_MODE=mode), "mode", "note")
     assert f"mode is {mode}" in found["text"] and "mode=record" in found["mend"]
     assert not of(doctor(home), "mode")
+
+
+def test_recording_on_another_disk(home):
+    if not os.path.isdir("/dev/shm") or os.stat("/dev/shm").st_dev == os.stat(home).st_dev:
+        pytest.skip("there is no other disk here")
+    (home / "data").mkdir(mode=0o700)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        findings = doctor(home, HARK_DB=f"{folder}/hark.db")
+        assert [f for f in of(findings, "disk") if f["text"].endswith(f" at {folder}")]
+        assert folder in one(findings, "file system", "warning")["text"]
+    assert len(of(doctor(home), "disk")) == 1
 
 
 def test_what_is_kept(home):
