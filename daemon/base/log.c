@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The logger. A line is built in full and written with one write(2), so lines of several threads
-// never mix and no lock is needed.
+// The logger. Threads that others wait for write here, so none may wait for long for a reader:
+// where there is no room for a line, it is lost, and a later one says how many were.
 #include "hark/log.h"
 
 #include "hark/buffer.h"
@@ -8,6 +8,10 @@
 #include "hark/mem.h"
 #include "hark/utf8.h"
 
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,11 +20,17 @@
 #include <time.h>
 #include <unistd.h>
 
+// A reader that is only slow gets this much time, one that has lost lines already gets none.
+#define PATIENCE_MS 100
+
 struct log {
     int fd;
     atomic_bool as_json;
     bool is_journal;
     atomic_int level;
+    pthread_mutex_t mutex; // guards what follows, and the order of lines
+    uint64_t lost_lines;   // since the last one that was written
+    bool is_torn;          // the last one has no end
 };
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
@@ -43,11 +53,14 @@ struct log *log_create(int fd, enum log_level level, bool as_json)
     atomic_init(&log->as_json, as_json);
     log->is_journal = is_journal(fd);
     atomic_init(&log->level, (int)level);
+    pthread_mutex_init(&log->mutex, NULL);
     return log;
 }
 
 void log_destroy(struct log *log)
 {
+    if (log != NULL)
+        pthread_mutex_destroy(&log->mutex);
     free(log);
 }
 
@@ -127,6 +140,67 @@ static void append_text(struct buffer *line, enum log_level level, const char *p
     buffer_append_char(line, '\n');
 }
 
+static void append_line(struct log *log, struct buffer *line, enum log_level level,
+                        const char *part, const struct buffer *message)
+{
+    if (log->is_journal)
+        buffer_append_text(line, priorities[level]);
+    if (log->as_json)
+        append_json(line, level, part, message);
+    else
+        append_text(line, level, part, message, log->is_journal);
+}
+
+// --- writing -----------------------------------------------------------------------------------
+
+// Pieces of PIPE_BUF bytes fit into a pipe that has room at all.
+static size_t write_what_fits(const struct log *log, const struct buffer *text)
+{
+    size_t at = 0;
+    while (at < text->length) {
+        struct pollfd room = {.fd = log->fd, .events = POLLOUT};
+        size_t left = text->length - at;
+        if (poll(&room, 1, log->lost_lines == 0 ? PATIENCE_MS : 0) != 1 ||
+            (room.revents & POLLOUT) == 0)
+            break;
+        ssize_t written = write(log->fd, text->data + at, left < PIPE_BUF ? left : PIPE_BUF);
+        if (written <= 0)
+            break;
+        at += (size_t)written;
+    }
+    return at;
+}
+
+static void append_loss(struct log *log, struct buffer *text)
+{
+    struct buffer message = {0};
+    if (log->is_torn)
+        buffer_append_char(text, '\n');
+    if (log->lost_lines == 0)
+        return;
+    buffer_printf(&message, "%" PRIu64 " lines were lost: nobody read them", log->lost_lines);
+    append_line(log, text, LOG_LEVEL_WARN, "log", &message);
+    buffer_fini(&message);
+}
+
+// A log that cannot be written has nowhere to say so.
+static void write_line(struct log *log, const struct buffer *line)
+{
+    struct buffer text = {0};
+    pthread_mutex_lock(&log->mutex);
+    append_loss(log, &text);
+    size_t loss_length = text.length;
+    buffer_append(&text, line->data, line->length);
+    size_t written = write_what_fits(log, &text);
+    if (written > 0)
+        log->is_torn = written < text.length;
+    if (written >= loss_length)
+        log->lost_lines = 0;
+    log->lost_lines += written < text.length;
+    pthread_mutex_unlock(&log->mutex);
+    buffer_fini(&text);
+}
+
 void log_write(struct log *log, enum log_level level, const char *part, const char *format, ...)
 {
     if (!log_has_level(log, level))
@@ -138,15 +212,8 @@ void log_write(struct log *log, enum log_level level, const char *part, const ch
     va_start(args, format);
     buffer_vprintf(&message, format, args);
     va_end(args);
-    if (log->is_journal)
-        buffer_append_text(&line, priorities[level]);
-    if (log->as_json)
-        append_json(&line, level, part, &message);
-    else
-        append_text(&line, level, part, &message, log->is_journal);
-    // A log that cannot be written has nowhere to say so.
-    ssize_t ignored = write(log->fd, line.data, line.length);
-    (void)ignored;
+    append_line(log, &line, level, part, &message);
+    write_line(log, &line);
     buffer_fini(&line);
     buffer_fini(&message);
 }

@@ -2,7 +2,8 @@
 // The one logger: a line an event to stderr or a file, as text or as JSON lines.
 //
 // CR, LF and other controls in a message are escaped, so that what a client sends can never begin
-// a line of its own. Thread: any; a line is written with one write(2).
+// a line of its own. Thread: any; nobody waits for long for whoever reads the log: lines that
+// it has no room for are lost and counted.
 //
 // Where the descriptor is the journal's (JOURNAL_STREAM), a line begins with its priority, "<6>",
 // and has no time of its own: the journal keeps both.

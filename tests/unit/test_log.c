@@ -331,6 +331,80 @@ static void test_inherited_journal_stream_of_another_file_does_not_count(void **
     free(lines);
 }
 
+// --- a pipe that nobody reads -------------------------------------------------------------------
+
+// What is in the pipe now. The caller frees it.
+static char *drain(int fd)
+{
+    struct buffer text = {0};
+    char part[4096];
+    ssize_t count;
+    buffer_append_text(&text, "");
+    while ((count = read(fd, part, sizeof(part))) > 0)
+        buffer_append(&text, part, (size_t)count);
+    return buffer_take(&text);
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t count = 0;
+    for (; (text = strchr(text, '\n')) != NULL; text++)
+        count++;
+    return count;
+}
+
+static void test_nobody_waits_for_a_log_that_is_not_read(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) > 0);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    struct log *log = log_create(ends[1], LOG_LEVEL_INFO, false);
+    for (int i = 0; i < 5000; i++)
+        log_info(log, "proxy", "line %d", i);
+    char *first = drain(ends[0]);
+    log_info(log, "proxy", "again");
+    char *then = drain(ends[0]);
+    size_t kept = count_lines(first);
+    char said[64];
+    snprintf(said, sizeof(said), "log: %zu lines were lost", 5000 - kept);
+    assert_in_range(kept, 1, 4999);
+    assert_non_null(strstr(then, said));
+    assert_non_null(strstr(then, "proxy: again\n"));
+    assert_int_equal(count_lines(then), 2);
+    free(first);
+    free(then);
+    log_destroy(log);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void test_a_line_that_was_begun_is_ended_before_the_next(void **state)
+{
+    (void)state;
+    int ends[2];
+    char *message = mem_printf("%06000d", 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) > 0);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    struct log *log = log_create(ends[1], LOG_LEVEL_INFO, false);
+    log_info(log, "proxy", "%s", message);
+    char *first = drain(ends[0]);
+    log_info(log, "proxy", "again");
+    char *then = drain(ends[0]);
+    assert_int_equal(count_lines(first), 0);
+    assert_int_equal(then[0], '\n');
+    assert_non_null(strstr(then, "log: 1 lines were lost"));
+    assert_non_null(strstr(then, "proxy: again\n"));
+    free(first);
+    free(then);
+    free(message);
+    log_destroy(log);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     setenv("TZ", "NPT-5:45", 1); // the log is in UTC wherever it is written
@@ -350,6 +424,8 @@ int main(void)
         cmocka_unit_test(test_journal_gets_priorities_and_no_time),
         cmocka_unit_test(test_json_in_the_journal_has_priorities_too),
         cmocka_unit_test(test_inherited_journal_stream_of_another_file_does_not_count),
+        cmocka_unit_test(test_nobody_waits_for_a_log_that_is_not_read),
+        cmocka_unit_test(test_a_line_that_was_begun_is_ended_before_the_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
