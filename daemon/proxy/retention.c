@@ -91,14 +91,40 @@ static bool is_size_due(struct retention *retention)
     return room_bytes(retention, &is_too_large) < retention->margin_bytes || is_too_large;
 }
 
+// A daemon that begins while the clock is ahead goes by what the one before it believed.
+static void recall_clock(struct retention *retention)
+{
+    struct age_clock *clock = &retention->clock;
+    clock_boot_id(retention->boot_id);
+    if (retention->boot_id[0] != '\0')
+        clock->is_set =
+            store_writer_recall_clock(retention->writer, retention->boot_id, &clock->offset_us);
+    retention->noted_offset_us = clock->offset_us;
+}
+
+static void note_clock(struct retention *retention)
+{
+    const struct age_clock *clock = &retention->clock;
+    int64_t change_us = clock->offset_us - retention->noted_offset_us;
+    struct err ignored = {0}; // it is noted again with the next sweep
+    bool is_noted = change_us > -AGE_CLOCK_LEAP_US && change_us < AGE_CLOCK_LEAP_US;
+    if (clock->is_set && retention->boot_id[0] != '\0' && !is_noted &&
+        store_writer_note_clock(retention->writer, retention->boot_id, clock->offset_us,
+                                &ignored) == 0)
+        retention->noted_offset_us = clock->offset_us;
+}
+
 static int64_t keep_from_us(struct retention *retention)
 {
+    if (!retention->clock.is_set)
+        recall_clock(retention);
     bool was_ahead = retention->clock.is_ahead;
     int64_t now_us = age_clock_now_us(&retention->clock, clock_wall_us(), clock_boot_us());
     if (retention->clock.is_ahead && !was_ahead)
         log_warn(retention->log, "retention",
                  "the clock was set forward by more than a minute: for an hour keep_age goes by "
                  "what it was before");
+    note_clock(retention);
     return now_us - atomic_load(&retention->keep_age_ms) * 1000;
 }
 

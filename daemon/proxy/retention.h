@@ -8,6 +8,7 @@
 #define HARK_PROXY_RETENTION_H
 
 #include "age_clock.h"
+#include "hark/clock.h"
 #include "hark/log.h"
 #include "hark/server.h"
 #include "hark/store_retention.h"
@@ -31,7 +32,9 @@ struct retention {
     int64_t batch_bytes;        // what a batch may bring
 
     struct age_clock clock;
-    int64_t next_age_us; // monotonic: when to look for what is too old
+    char boot_id[CLOCK_BOOT_ID_BYTES];
+    int64_t noted_offset_us; // of the clock, in the recording
+    int64_t next_age_us;     // monotonic: when to look for what is too old
     int64_t rest_until_us;
     bool is_sweeping;
     bool has_failed;

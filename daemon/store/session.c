@@ -99,3 +99,41 @@ void writer_end_session(struct store_writer *writer)
         log_error(writer->log, "store", "%s", err.text);
     sqlite3_free(sql);
 }
+
+// --- the clock ---------------------------------------------------------------------------------
+
+int store_writer_note_clock(struct store_writer *writer, const char *boot_id, int64_t offset_us,
+                            struct err *err)
+{
+    sqlite3_stmt *update = NULL;
+    if (sql_prepare(writer->db,
+                    "UPDATE session SET settings = json_set(coalesce(settings, '{}'),"
+                    " '$.boot_id', ?, '$.clock_offset_us', ?) WHERE id = ?",
+                    &update, writer->path, err) != 0)
+        return -1;
+    sqlite3_bind_text(update, 1, boot_id, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(update, 2, offset_us);
+    sqlite3_bind_int64(update, 3, writer->session_id);
+    int code = sqlite3_step(update);
+    sqlite3_finalize(update);
+    return code == SQLITE_DONE ? 0 : sql_fail(err, writer->db, "write to", writer->path);
+}
+
+bool store_writer_recall_clock(struct store_writer *writer, const char *boot_id, int64_t *offset_us)
+{
+    sqlite3_stmt *select = NULL;
+    struct err ignored = {0};
+    if (sql_prepare(writer->db,
+                    "SELECT json_extract(settings, '$.clock_offset_us') FROM session"
+                    " WHERE json_valid(settings)"
+                    " AND json_extract(settings, '$.boot_id') = ? ORDER BY id DESC LIMIT 1",
+                    &select, writer->path, &ignored) != 0)
+        return false;
+    sqlite3_bind_text(select, 1, boot_id, -1, SQLITE_STATIC);
+    bool is_known =
+        sqlite3_step(select) == SQLITE_ROW && sqlite3_column_type(select, 0) == SQLITE_INTEGER;
+    if (is_known)
+        *offset_us = sqlite3_column_int64(select, 0);
+    sqlite3_finalize(select);
+    return is_known;
+}

@@ -53,6 +53,14 @@ void store_writer_close(struct store_writer *writer);
 int64_t store_writer_next_id(const struct store_writer *writer); // first unused exchange id
 int64_t store_writer_session_id(const struct store_writer *writer);
 
+// What is noted in the row of this process's session about the clock, for sessions to come: wall
+// time less the time since the start of the machine, whose boot is `boot_id`.
+int store_writer_note_clock(struct store_writer *writer, const char *boot_id, int64_t offset_us,
+                            struct err *err);
+// What the last session of that boot has noted; false if none has.
+bool store_writer_recall_clock(struct store_writer *writer, const char *boot_id,
+                               int64_t *offset_us);
+
 // One transaction: begin, any number of puts, commit. After a result other than STORE_OK no
 // transaction is open. BUSY is returned within about 100 ms, so that the caller can look around.
 enum store_result store_writer_begin(struct store_writer *writer, struct err *err);

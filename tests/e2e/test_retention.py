@@ -226,6 +226,23 @@ class TestKeepAge:
         wait_until(lambda: len(paths(hark)) == 1, "the others to go")
         assert hark.value("SELECT id FROM exchange") == 4
 
+    # As if all so far had been with the right clock, and now it were a day ahead.
+    def test_a_clock_that_is_ahead_at_a_restart_deletes_nothing(self, daemon, origin, client):
+        hark = daemon(settings=["keep_age=1h"])
+        record(hark, origin(OK), client, 3)
+        offset = "json_extract(settings, '$.clock_offset_us')"
+        wait_until(lambda: hark.value(f"SELECT {offset} FROM session"), "the clock to be noted")
+        hark.stop()
+        with contextlib.closing(sqlite3.connect(hark.db)) as connection, connection:
+            connection.execute("UPDATE exchange SET started_us = started_us - 86400000000")
+            connection.execute("UPDATE session SET settings ="
+                               f" json_set(settings, '$.clock_offset_us', {offset} - 86400000000)")
+        for _ in range(2):
+            hark.start()
+            hark.wait_log("the clock was set forward")
+            assert len(paths(hark)) == 3
+            hark.stop()
+
     def test_young_ones_stay(self, daemon, origin, client):
         hark = daemon(settings=["keep_age=1h"])
         record(hark, origin(OK), client, 3)
