@@ -78,7 +78,8 @@ const struct config_option config_options[] = {
     {"redact_form", CONFIG_TYPE_LIST, FIELD(redact_form), ""},
     {"keep_age", CONFIG_TYPE_DURATION, FIELD(keep_age_ms), "0",
      RANGE(0, INT64_MAX / 1000)},
-    {"keep_bytes", CONFIG_TYPE_SIZE, FIELD(keep_bytes), "0", RANGE(0, INT64_MAX)},
+    {"keep_bytes", CONFIG_TYPE_SIZE, FIELD(keep_bytes), "0", RANGE(MIB, INT64_MAX),
+     .takes_zero = true},
 
     {"allow", CONFIG_TYPE_LIST, FIELD(allow), "", .check = config_check_cidr},
     {"proxy_auth", CONFIG_TYPE_TEXT, FIELD(proxy_auth), "", .check = config_check_file},
@@ -140,6 +141,8 @@ static int parse_word(const struct config_option *option, const char *text, stru
 static int check_range(const struct config_option *option, int64_t value, const char *text,
                        struct err *err)
 {
+    if (value == 0 && option->takes_zero)
+        return 0;
     if (value < option->min)
         return err_set(err, "%s is too small", text);
     if (value > option->max)

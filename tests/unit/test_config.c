@@ -310,6 +310,7 @@ static void test_bad_numbers_and_units_are_refused(void **state)
     assert_set_mistake(*state, "keep_bytes=9000000000000000000k",
                        "--set keep_bytes=9000000000000000000k: keep_bytes: "
                        "\"9000000000000000000k\" is not a size such as 64k, 1M or 1G");
+    assert_set_mistake(*state, "keep_bytes=10", "--set keep_bytes=10: keep_bytes: 10 is too small");
     assert_set_mistake(*state, "workers=", "--set workers=: workers: \"\" is not a number");
     assert_set_mistake(*state, "via=yes", "--set via=yes: via: \"yes\" is not off or on");
 }
