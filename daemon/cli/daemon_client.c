@@ -23,6 +23,7 @@
 #define HTTP_OK         200
 #define HTTP_CREATED    201
 #define HTTP_NO_CONTENT 204
+#define HTTP_NOT_FOUND  404
 
 static size_t on_data(char *data, size_t size, size_t count, void *ctx)
 {
@@ -130,6 +131,7 @@ struct question {
     int body_fd;      // a file to send, if `body_bytes` is not 0
     int64_t body_bytes;
     long expected;                      // status of success; 0: any
+    bool *is_missing;                   // 404 is an answer, too, and told here; NULL: a failure
     bool is_patient;                    // it may take long
     struct line_reader *reader;         // for an answer that comes in lines; else NULL
     const struct daemon_upload *upload; // what `body_fd` is of; else NULL
@@ -190,7 +192,16 @@ static CURLcode perform(CURL *curl, const struct question *question, const char 
     return code;
 }
 
-static enum daemon_answer read_answer(CURLcode code, long status, long expected,
+static bool is_success(const struct question *question, long status)
+{
+    if (question->is_missing != NULL && status == HTTP_NOT_FOUND) {
+        *question->is_missing = true;
+        return true;
+    }
+    return question->expected == 0 ? status / 100 == 2 : status == question->expected;
+}
+
+static enum daemon_answer read_answer(CURLcode code, long status, const struct question *question,
                                       const struct buffer *answer, json_t **value, struct err *err)
 {
     *value = NULL;
@@ -202,8 +213,7 @@ static enum daemon_answer read_answer(CURLcode code, long status, long expected,
     }
     *value = json_loadb(answer->data ? answer->data : "", answer->length, 0, NULL);
     bool is_content_read = *value || answer->length == 0;
-    bool is_success = expected == 0 ? status / 100 == 2 : status == expected;
-    if (is_success && is_content_read)
+    if (is_success(question, status) && is_content_read)
         return DAEMON_ANSWERED;
     const char *detail = json_string_value(json_object_get(*value, "detail"));
     err_set(err, "ask the daemon: it answered %ld%s%s", status, detail ? ": " : "",
@@ -231,7 +241,7 @@ static enum daemon_answer ask(const char *data_dir, const struct question *quest
     free(socket_path);
     free(url);
     const struct buffer *text = question->reader ? &question->reader->rest : &answer;
-    enum daemon_answer result = read_answer(code, status, question->expected, text, value, err);
+    enum daemon_answer result = read_answer(code, status, question, text, value, err);
     buffer_fini(&answer);
     return result;
 }
@@ -353,22 +363,26 @@ enum daemon_answer daemon_get_session(const char *data_dir, int64_t id, json_t *
     return answer;
 }
 
-static enum daemon_answer delete (const char *data_dir, const char *folder, int64_t id,
-                                  struct err *err) {
+static enum daemon_answer delete_one(const char *data_dir, const char *folder, int64_t id,
+                                     bool *is_missing, struct err *err)
+{
     char *path = mem_printf("%s/%" PRId64, folder, id);
-        const struct question question = {.method = "DELETE",
-                                          .path = path,
-                                          .expected = HTTP_NO_CONTENT};
-        json_t *value = NULL; enum daemon_answer answer = ask(data_dir, &question, &value, err);
-        free(path); return answer;
+    const struct question question = {
+        .method = "DELETE", .path = path, .expected = HTTP_NO_CONTENT, .is_missing = is_missing};
+    json_t *value = NULL;
+    enum daemon_answer answer = ask(data_dir, &question, &value, err);
+    json_decref(value);
+    free(path);
+    return answer;
 }
 
 enum daemon_answer daemon_close_session(const char *data_dir, int64_t id, struct err *err)
 {
-    return delete (data_dir, SESSIONS_PATH, id, err);
+    return delete_one(data_dir, SESSIONS_PATH, id, NULL, err);
 }
 
-enum daemon_answer daemon_stop_replay(const char *data_dir, int64_t session_id, struct err *err)
+enum daemon_answer daemon_stop_replay(const char *data_dir, int64_t session_id, bool *has_ended,
+                                      struct err *err)
 {
-    return delete (data_dir, "/api/v1/replay", session_id, err);
+    return delete_one(data_dir, "/api/v1/replay", session_id, has_ended, err);
 }

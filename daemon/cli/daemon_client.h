@@ -56,8 +56,9 @@ struct daemon_upload {
 enum daemon_answer daemon_post_file(const char *data_dir, const struct daemon_upload *upload,
                                     json_t **value, struct err *err);
 
-// Stops what POST /api/v1/replay began, by its session.
-enum daemon_answer daemon_stop_replay(const char *data_dir, int64_t session_id, struct err *err);
+// Stops what POST /api/v1/replay began, by its session. `has_ended`: there was nothing to stop.
+enum daemon_answer daemon_stop_replay(const char *data_dir, int64_t session_id, bool *has_ended,
+                                      struct err *err);
 
 // What there is to know of a daemon before it is used. Owner: whoever called daemon_find().
 struct daemon_info {

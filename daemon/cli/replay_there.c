@@ -14,6 +14,8 @@ struct there {
     const char *data_dir;
     struct replay_report *report;
     struct replay_end end;
+    int signals;
+    bool has_asked; // the daemon to stop
 };
 
 static struct value value_of(const json_t *item)
@@ -55,18 +57,26 @@ static void on_field(void *ctx, const char *name, const char *value)
         there->end.session_id = strtoll(value, NULL, 10);
 }
 
-// The first signal asks the daemon to begin nothing new, and what is going on is waited for. A
-// second one leaves, which it will see.
+// The first signal asks the daemon to begin nothing new, and what is going on is waited for; whom
+// to ask about is told with the head of the answer. A second one leaves, which the daemon will see.
 static bool must_leave(void *ctx)
 {
     struct there *there = ctx;
     struct err ignored = {0};
-    if (!replay_was_signalled())
+    there->signals += replay_was_signalled();
+    if (there->signals > 1) {
+        there->end.was_interrupted = true;
+        return true;
+    }
+    if (there->signals == 0 || there->has_asked || there->end.session_id == 0)
         return false;
-    bool is_second = there->end.was_interrupted;
-    there->end.was_interrupted = true;
-    return is_second ||
-           daemon_stop_replay(there->data_dir, there->end.session_id, &ignored) != DAEMON_ANSWERED;
+    there->has_asked = true;
+    // A run that has ended meanwhile was not interrupted: its last results are on their way.
+    bool has_ended = false;
+    enum daemon_answer answer =
+        daemon_stop_replay(there->data_dir, there->end.session_id, &has_ended, &ignored);
+    there->end.was_interrupted = !has_ended;
+    return answer != DAEMON_ANSWERED;
 }
 
 struct replay_end replay_run_there(const struct invocation *invocation,

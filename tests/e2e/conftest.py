@@ -4,7 +4,8 @@
 import shutil
 
 import pytest
-from harness import Daemon, Nginx, RawClient, RawOrigin
+from harness import SCALE, Daemon, Nginx, RawClient, RawOrigin
+from harness.browser import Browser, find_chromium
 from harness.daemon import HARK
 from harness.pki import Pki
 from harness.tls import HOST, TlsClient, TlsOrigin
@@ -153,6 +154,64 @@ def tls_client():
     yield connect
     for one in opened:
         one.close()
+
+
+@pytest.fixture(params=["with-daemon", "without-daemon"])
+def ready(request):
+    """ready(daemon): what lies between recording and what a command does with the recording."""
+
+    def prepare(daemon):
+        if request.param == "without-daemon":
+            daemon.stop()
+
+    return prepare
+
+
+# --- the page in a browser -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def recorder(daemon):
+    return daemon(ui="127.0.0.1:0")
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    if not find_chromium():
+        pytest.skip("chromium is not installed")
+    if SCALE > 1:
+        pytest.skip("a sanitizer finds nothing in the page's scripts")
+    browser = Browser(tmp_path_factory.mktemp("browser"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """open_page(daemon, path) opens the page as `hark ui` does, in a fresh profile.
+
+    After the test the console must be free of errors, no policy may have been broken, and nothing
+    may have been asked of any other address than the page's own.
+    """
+    opened = []
+
+    def start(daemon, path="/", **options):
+        address = daemon.cli("ui", "--print").stdout.strip()
+        page = browser.open(address, **options)
+        opened.append((daemon, page))
+        page.wait("document.body.dataset.live === 'on'")
+        if path != "/":
+            page.go(daemon.page_url + path)
+            page.wait("document.body.dataset.live === 'on'")
+        return page
+
+    yield start
+    for daemon, page in opened:
+        wrong = [text for text in page.complaints if not text.startswith("network:")]
+        others = [u for u in page.requests if not u.startswith((daemon.page_url, "blob:"))]
+        page.close()
+        assert not wrong
+        assert not others
 
 
 def close_all(daemons):
