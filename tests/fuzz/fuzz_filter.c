@@ -1,32 +1,17 @@
 // SPDX-License-Identifier: MIT
 // The filter language: each line of the input is a word. What is accepted must be SQL that a real
 // recording answers; and what an exchange in memory can be judged by must be answered alike.
-#include "fuzz.h"
+#include "recording.h"
 
 #include "hark/filter_judge.h"
-#include "hark/store_reader.h"
-#include "hark/utf8.h"
-
-#include <stdio.h>
-#include <unistd.h>
 
 #define MAX_WORDS 64
 
-static char folder[] = "/tmp/hark-fuzz-XXXXXX";
-static struct store_reader *reader;
 static struct exchange_row *row;
 
-static void remove_recording(void)
+static void forget_row(void)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock", "-lock"};
-    store_reader_close(reader);
     row_destroy(row);
-    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-        char path[64];
-        snprintf(path, sizeof(path), "%s/hark.db%s", folder, suffixes[i]);
-        unlink(path);
-    }
-    rmdir(folder);
 }
 
 static void add_segment(struct store_writer *writer, enum body_side side, int64_t seq,
@@ -69,22 +54,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
-    const char *made = mkdtemp(folder);
-    assert(made != NULL);
-    char path[64];
-    snprintf(path, sizeof(path), "%s/hark.db", folder);
-    struct log *log = log_create(STDERR_FILENO, LOG_LEVEL_ERROR, false);
-    struct store_writer_options options = {
-        .path = path, .version = "0", .command = "fuzz", .settings = "{}", .log = log};
-    struct err err = {0};
-    struct store_writer *writer = store_writer_open(&options, &err);
-    assert(writer != NULL);
-    add_exchange(writer);
-    store_writer_close(writer);
-    log_destroy(log);
-    reader = store_reader_open(path, &err);
-    assert(reader != NULL);
-    atexit(remove_recording);
+    fuzz_make_recording(add_exchange);
+    atexit(forget_row);
     return 0;
 }
 
@@ -102,7 +73,7 @@ static int check_answer(const struct filter *filter)
     struct err err = {0};
     int rows = 0;
     const struct store_list_options options = {.filter = filter};
-    int result = store_list_traffic(reader, &options, NULL, on_row, &rows, &err);
+    int result = store_list_traffic(fuzz_reader, &options, NULL, on_row, &rows, &err);
     if (result != 0)
         fprintf(stderr, "%s\n", err.text);
     assert(result == 0);
