@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from harness import SCALE, Daemon, RawClient, wait_stable, wait_until
 from harness.message import Aborted
-from harness.tls import HOST, client_context, hello_bytes, open_tunnel, start_tls
+from harness.tls import HOST, hello_bytes, open_tunnel, start_tls
 
 GET = b"GET /x HTTP/1.1\r\nHost: api.example.com\r\n\r\n"
 OWN_NAMES = ["127.0.0.1", "127.1", "127.0.0.2", "0.0.0.0", "0", "2130706433", "0x7f.1", "localhost",

@@ -351,17 +351,6 @@ def test_errors_are_played_back(daemon, origin, client, play):
 
 # -- the pace --------------------------------------------------------------------------------------
 
-def events(conn):
-    conn.read_request()
-    conn.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-              b"Transfer-Encoding: chunked\r\n\r\n")
-    for number in range(4):
-        event = b"data: %d\n\n" % number
-        conn.send(b"%x\r\n%s\r\n" % (len(event), event))
-        time.sleep(0.1)
-    conn.send(b"0\r\n\r\n")
-
-
 def arrivals(hark, client, url):
     """When each event came, in seconds since the request."""
     connection = client(hark)
@@ -378,6 +367,16 @@ def arrivals(hark, client, url):
 
 
 def test_recorded_pace_gives_each_event_its_time(daemon, origin, client, play):
+    def events(conn):
+        conn.read_request()
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                  b"Transfer-Encoding: chunked\r\n\r\n")
+        for number in range(4):
+            event = b"data: %d\n\n" % number
+            conn.send(b"%x\r\n%s\r\n" % (len(event), event))
+            wait_until(lambda: len(recorder.segments(1, "response")) > number, "the event's row")
+        conn.send(b"0\r\n\r\n")
+
     server = origin(events)
     recorder = daemon()
     arrivals(recorder, client, server.url + "/events")

@@ -6,7 +6,6 @@ import time
 
 import pytest
 from harness import SCALE
-from harness.daemon import HARK  # noqa: F401  (names the binary in failures)
 
 websockets = pytest.importorskip("websockets")
 from test_websocket import MIB, certificate, echo, proxy, talk  # noqa: E402, F401

@@ -13,9 +13,9 @@ from harness.conformance import fill
 from harness.daemon import run_hark
 from harness.load import Load
 from harness.origin import OK
+from harness.series import GET, paths, record_series
 
 LIST = "/api/v1/exchanges"
-GET = b"GET {url}%s HTTP/1.1\r\nHost: {host}\r\n\r\n"
 MIB = 1 << 20
 DAEMON = {"ui": "127.0.0.1:0"}
 
@@ -24,21 +24,10 @@ DAEMON = {"ui": "127.0.0.1:0"}
 def recorded(request, daemon, origin, client):
     """Five exchanges, /0 to /4, with a daemon that still runs or without one; call it to prune."""
     hark = daemon(ui="127.0.0.1:0")
-    record(hark, origin(OK), client, 5)
+    record_series(hark, origin(OK), client, 5)
     if request.param == "no daemon":
         hark.stop()
     return hark
-
-
-def record(hark, server, client, count, first=0):
-    peer = client(hark)
-    for number in range(first, first + count):
-        peer.ask(fill(GET % f"/{number}".encode(), server))
-    hark.rows_of(peer, count=count)
-
-
-def paths(hark):
-    return [row["path"] for row in hark.sql("SELECT path FROM exchange ORDER BY id")]
 
 
 class TestPrune:
@@ -96,11 +85,11 @@ class TestPrune:
 
     def test_ids_are_not_given_out_again(self, daemon, origin, client):
         hark, server = daemon(), origin(OK)
-        record(hark, server, client, 3)
+        record_series(hark, server, client, 3)
         assert hark.cli("prune", "id:1..").returncode == 0
         hark.kill()
         hark.start()
-        record(hark, server, client, 1)
+        record_series(hark, server, client, 1)
         assert hark.value("SELECT min(id) FROM exchange") == 4
 
     def test_without_a_recording(self, tmp_path):
@@ -114,7 +103,7 @@ class TestSpace:
     def test_file_shrinks_while_traffic_goes_on(self, daemon, origin, client):
         hark = daemon()
         large = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (4 * MIB) + bytes(4 * MIB)
-        record(hark, origin(large), client, 8)
+        record_series(hark, origin(large), client, 8)
         assert hark.db.stat().st_size + size_of_wal(hark) > 32 * MIB
         load = Load(hark.proxy_port, origin(OK).url, clients=2)
         try:
@@ -131,7 +120,7 @@ class TestSpace:
     @pytest.mark.parametrize("has_daemon", [True, False])
     def test_compact_gives_back_all_that_is_free(self, daemon, origin, client, has_daemon):
         hark = daemon(ui="127.0.0.1:0")
-        record(hark, origin(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n" + bytes(9000)), client, 60)
+        record_series(hark, origin(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n" + bytes(9000)), client, 60)
         hark.stop()
         with contextlib.closing(sqlite3.connect(hark.db)) as connection, connection:
             connection.execute("DELETE FROM body WHERE exchange_id % 3 <> 0")
@@ -207,7 +196,7 @@ class TestApi:
     @pytest.fixture
     def api(self, daemon, origin, client):
         hark = daemon(ui="127.0.0.1:0")
-        record(hark, origin(OK), client, 5)
+        record_series(hark, origin(OK), client, 5)
         return Api(hark)
 
     def test_delete(self, api):

@@ -147,16 +147,20 @@ class TestHeads:
         assert_nowhere(hark, "secret-")
 
     @pytest.mark.parametrize(
-        "target",
+        "line",
         [
-            "ftp://a.example/?token=secret-a",
-            "http://me:secret-a@a.example/?token=secret-b",
-            "nothing?token=secret-a",
+            "GET ftp://a.example/?token=secret-a",
+            "GET http://me:secret-a@a.example/?token=secret-b",
+            "GET nothing?token=secret-a",
+            "CONNECT me:secret-a@a.example:443",
         ],
     )
-    def test_targets_that_are_refused(self, redacting, client, target):
+    def test_targets_that_are_refused(self, redacting, client, line):
         hark = redacting()
-        request = f"GET {target} HTTP/1.1\r\nHost: a.example\r\nCookie: x=secret-c\r\n\r\n"
+        request = (
+            f"{line} HTTP/1.1\r\nHost: a.example\r\nCookie: x=secret-c\r\n"
+            "Proxy-Authorization: Basic secret-d\r\n\r\n"
+        )
         assert ask(hark, client, request.encode()).status == 400
         hark.wait_rows("error = 'bad-request'")
         assert_nowhere(hark, "secret-")
@@ -187,16 +191,6 @@ class TestHeads:
         request = f"GET {url}/ HTTP/1.1\r\nHost: {url[7:]}\r\n\r\n"
         assert ask(hark, client, request.encode()).status == 502
         hark.wait_rows("error = 'bad-response'")
-        assert_nowhere(hark, "secret-")
-
-    def test_a_tunnel_with_a_user_name_in_its_target(self, redacting, client):
-        hark = redacting()
-        request = (
-            "CONNECT me:secret-a@a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n"
-            "Proxy-Authorization: Basic secret-b\r\n\r\n"
-        )
-        assert ask(hark, client, request.encode()).status == 400
-        hark.wait_rows("error = 'bad-request'")
         assert_nowhere(hark, "secret-")
 
     def test_trace_answered_by_hark(self, redacting, client, origin):
@@ -604,7 +598,7 @@ class TestPlayback:
 
     def test_a_recording_answers_on_another_machine(self, machine, origin, tmp_path):
         def handle(conn):
-            while request := conn.read_request():
+            while conn.read_request():
                 conn.send(answer_with(b'{"password": "secret-9", "n": 1}', "application/json"))
 
         server = origin(handle)

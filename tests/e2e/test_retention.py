@@ -13,24 +13,13 @@ from harness.conformance import fill
 from harness.load import Load
 from harness.origin import OK
 from harness.recording import multiply
+from harness.series import GET, paths, record_series
 
-GET = b"GET {url}%s HTTP/1.1\r\nHost: {host}\r\n\r\n"
 MIB = 1 << 20
 
 
 def answer(size):
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"a" * size
-
-
-def record(hark, server, client, count, first=0):
-    peer = client(hark)
-    for number in range(first, first + count):
-        peer.ask(fill(GET % f"/{number}".encode(), server))
-    hark.rows_of(peer, count=count)
-
-
-def paths(hark):
-    return [row["path"] for row in hark.sql("SELECT path FROM exchange ORDER BY id")]
 
 
 def size_of(hark):
@@ -114,7 +103,7 @@ class TestKeepBytes:
 
     def test_large_recording_shrinks_at_the_start(self, daemon, origin, client):
         hark = daemon()
-        record(hark, origin(answer(MIB)), client, 24)
+        record_series(hark, origin(answer(MIB)), client, 24)
         hark.stop()
         assert size_of(hark) > 24 * MIB
         hark.settings = ["keep_bytes=8M"]
@@ -127,13 +116,13 @@ class TestKeepBytes:
     def test_large_surplus_keeps_nobody_waiting(self, daemon, origin, client):
         """What takes long to delete goes in turns with what is recorded meanwhile."""
         hark, surplus = daemon(ui="127.0.0.1:0"), 200_000
-        record(hark, origin(answer(200)), client, 1)
+        record_series(hark, origin(answer(200)), client, 1)
         hark.stop()
         multiply(hark, surplus)
         assert size_of(hark) > 60 * MIB
         hark.settings = ["keep_bytes=8M"]
         hark.start()
-        record(hark, origin(OK), client, 1, first=500)
+        record_series(hark, origin(OK), client, 1, first=500)
         left = hark.value("SELECT count(*) FROM exchange WHERE id <= ?", surplus)
         assert surplus / 8 < left < surplus
         wait_until(lambda: size_of(hark) < 8 * MIB, "the file to shrink", seconds=90)
@@ -146,7 +135,7 @@ class TestKeepBytes:
         self, daemon, origin, client
     ):
         hark = daemon()
-        record(hark, origin(answer(MIB)), client, 12)
+        record_series(hark, origin(answer(MIB)), client, 12)
         for number in range(1, 11):
             assert hark.cli("note", number, "--mark").returncode == 0
         hark.stop()
@@ -154,7 +143,7 @@ class TestKeepBytes:
         hark.start()
         wait_until(lambda: status_of(hark)["is_over_keep_bytes"], "the limit to be given up")
         assert paths(hark) == [f"/{number}" for number in range(10)]
-        record(hark, origin(OK), client, 3, first=100)
+        record_series(hark, origin(OK), client, 3, first=100)
         wait_until(lambda: paths(hark) == [f"/{number}" for number in range(10)], "the new to go")
         assert len([line for line in hark.lines if "cannot be kept" in line]) == 1
         for number in range(1, 11):
@@ -187,7 +176,7 @@ class TestKeepBytes:
 
     def test_reload_takes_another_limit(self, daemon, origin, client):
         hark = daemon(config="keep_bytes = 0\n")
-        record(hark, origin(answer(MIB)), client, 12)
+        record_series(hark, origin(answer(MIB)), client, 12)
         hark.config_file.write_text("keep_bytes = 4M\n")
         hark.signal(signal.SIGHUP)
         wait_until(lambda: size_of(hark) < 4.4 * MIB, "the file to shrink", seconds=15)
@@ -196,7 +185,7 @@ class TestKeepBytes:
 
     def test_reader_that_stays_is_told_of_and_the_size_comes_back(self, daemon, origin, client):
         hark = daemon(settings=["keep_bytes=8M"])
-        record(hark, origin(answer(MIB)), client, 4)
+        record_series(hark, origin(answer(MIB)), client, 4)
         with contextlib.closing(hark.connect()) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM exchange").fetchone()
@@ -213,12 +202,12 @@ class TestKeepBytes:
 class TestKeepAge:
     def test_old_ones_go_while_it_runs_and_at_the_start(self, daemon, origin, client):
         hark = daemon(settings=["keep_age=2s"])
-        record(hark, origin(OK), client, 3)
+        record_series(hark, origin(OK), client, 3)
         wait_until(lambda: paths(hark) == [], "old ones to go", seconds=10)
         hark.stop()
         hark.settings = []
         hark.start()
-        record(hark, origin(OK), client, 2)
+        record_series(hark, origin(OK), client, 2)
         assert hark.cli("note", 4, "--mark").returncode == 0
         hark.stop()
         hark.settings = ["keep_age=1ms"]
@@ -245,7 +234,7 @@ class TestKeepAge:
 
     def test_young_ones_stay(self, daemon, origin, client):
         hark = daemon(settings=["keep_age=1h"])
-        record(hark, origin(OK), client, 3)
+        record_series(hark, origin(OK), client, 3)
         hark.stop()
         with contextlib.closing(sqlite3.connect(hark.db)) as connection, connection:
             connection.execute("UPDATE exchange SET started_us = started_us - 3600000000 WHERE id = 2")

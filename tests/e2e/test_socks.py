@@ -11,6 +11,7 @@ import pytest
 from harness import SCALE
 from harness.conformance import named
 from harness.daemon import clean_environment
+from harness.origin import greet, talk_with_greeter
 from harness.programs import node_modules
 from harness.tls import HOST, client_context, start_tls
 
@@ -79,19 +80,12 @@ class TestTunnel:
         assert row["error_text"] is None
 
     def test_anything_else_is_relayed(self, hark, origin, client):
-        def handle(conn):
-            conn.send(b"220 ready\r\n")
-            assert conn.reader.until(b"\r\n") == b"\1\2\3\r\n"
-            conn.send(b"bye\r\n")
-
         peer = client(hark)
-        assert ask(peer, by_name("localhost", origin(handle).port)) == 0
-        assert peer.reader.until(b"\r\n") == b"220 ready\r\n"
-        assert peer.send(b"\1\2\3\r\n").reader.until(b"\r\n") == b"bye\r\n"
-        peer.close()
+        assert ask(peer, by_name("localhost", origin(greet).port)) == 0
+        talk_with_greeter(peer, b"\1\2\3\r\n")
         row = hark.row_of(peer)
         assert (row["kind"], row["method"], row["request_version"]) == ("tunnel", "CONNECT", "SOCKS5")
-        assert (row["request_size"], row["response_size"]) == (5, 16)
+        assert (row["request_size"], row["response_size"]) == (5, 20)
 
     def test_ipv6(self, hark, client):
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as server:

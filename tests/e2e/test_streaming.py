@@ -3,47 +3,21 @@
 
 import hashlib
 import os
-import random
 import threading
 
 import pytest
 from harness import LARGE_MIB, SCALE, wait_stable, wait_until
 from harness.conformance import fill
 from harness.daemon import fields_of
+from harness.large import MIB, block, hash_of, recorded_hash
 from harness.origin import OK
 
-MIB = 1 << 20
-BLOCK = random.Random(1).randbytes(MIB)
 GET = b"GET {url}/x HTTP/1.1\r\nHost: {host}\r\n\r\n"
 POST = b"POST {url}/x HTTP/1.1\r\nHost: {host}\r\n"
 MEDIUM = pytest.param(64 if SCALE == 1 else 16, id="medium")
 SIZES = [MEDIUM, pytest.param(1024, id="1-gib", marks=pytest.mark.soak)]
 # A sanitizer keeps freed memory for a while: there the figure says nothing.
 MEMORY_ALLOWED = 64 * MIB if SCALE == 1 else 1024 * MIB
-
-
-def block(number):
-    """The numberth MiB of a body: no two are the same."""
-    return number.to_bytes(8, "big") + BLOCK[8:]
-
-
-def hash_of(mib):
-    digest = hashlib.sha256()
-    for number in range(mib):
-        digest.update(block(number))
-    return digest.hexdigest()
-
-
-def recorded_hash(hark, exchange_id, side):
-    digest, size = hashlib.sha256(), 0
-    connection = hark.connect()
-    query = "SELECT data FROM body WHERE exchange_id = ? AND side = ? ORDER BY seq"
-    for row in connection.execute(query, (exchange_id, side)):
-        part = row[0].encode() if isinstance(row[0], str) else row[0]
-        digest.update(part)
-        size += len(part)
-    connection.close()
-    return digest.hexdigest(), size
 
 
 def send_body(send, mib, framing):

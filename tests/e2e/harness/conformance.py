@@ -101,6 +101,19 @@ def send_refused(hark, client, origin, raw, status=(400,), position="first", clo
     return response, row
 
 
+def is_refused(hark, client, origin, raw):
+    """Send raw, which may be refused as send_refused() has it, or be answered with 200."""
+    peer = client(hark)
+    response = peer.ask(fill(raw, origin))
+    if response.status == 200:
+        return False
+    assert response.status == 400 and response.closes
+    peer.assert_closed()
+    assert_bad_request_row(hark, peer)
+    assert origin.received == b""
+    return True
+
+
 def assert_bad_request_row(hark, peer, count=1):
     row = hark.rows_of(peer, count=count, seconds=2)[-1]
     assert row["error"] == "bad-request", dict(row)

@@ -17,6 +17,21 @@ from .wait import SCALE, wait_until
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
+GREETING = b"220 ready\r\n"
+
+
+def greet(conn):
+    """A protocol in which the server speaks first, and answers one line."""
+    conn.send(GREETING)
+    conn.send(b"250 " + conn.reader.until(b"\r\n"))
+
+
+def talk_with_greeter(peer, line):
+    assert peer.reader.until(b"\r\n") == GREETING
+    assert peer.send(line).reader.until(b"\r\n") == b"250 " + line
+    peer.close()
+
+
 @dataclass
 class OriginRequest:
     head: Head
