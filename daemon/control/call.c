@@ -20,7 +20,7 @@
 
 enum call_phase {
     CALL_RECEIVING,
-    CALL_WORKING, // on a thread of the pool
+    CALL_WORKING, // on another thread
     CALL_ANSWERED
 };
 
@@ -258,6 +258,15 @@ static bool submit(struct call *call)
     return false;
 }
 
+// True if somebody else goes on with it, who has to begin the stream.
+static bool run_now(struct call *call)
+{
+    run_route(call);
+    if (call->reply.is_handed_over)
+        call->phase = CALL_WORKING;
+    return call->reply.is_handed_over;
+}
+
 static bool has_bad_content(struct call *call)
 {
     if (call->is_too_long)
@@ -276,11 +285,8 @@ static enum MHD_Result on_received(struct call *call, struct MHD_Connection *con
         return send_reply(call, connection);
     if (call->request.body_fd >= 0)
         lseek(call->request.body_fd, 0, SEEK_SET);
-    if (call->route->work == WORK_NOW) {
-        run_route(call);
-        return send_reply(call, connection);
-    }
-    if (submit(call) && stream_await_begin(call->stream))
+    bool is_elsewhere = call->route->work == WORK_NOW ? run_now(call) : submit(call);
+    if (is_elsewhere && stream_await_begin(call->stream))
         return MHD_YES;
     return send_reply(call, connection);
 }

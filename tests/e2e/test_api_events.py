@@ -77,6 +77,22 @@ def test_only_what_ends_from_now_on_is_told(hark, listen, ask):
     assert [row["url"].rsplit("/")[-1] for _, row in one.events] == ["after"]
 
 
+def test_who_reads_the_list_when_the_stream_opens_misses_nothing(daemon, origin):
+    """As the page does: what is not in the list then is an event, so the events begin before."""
+    hark = daemon(ui="127.0.0.1:0")
+    load = Load(hark.proxy_port, origin().url, clients=2)
+    listeners = []
+    for number in range(20):
+        # Each begins by itself, for another filter.
+        listener = Listener(Api(hark), filter=f"path:/none{number}")
+        listeners.append((listener, hark.value("SELECT ifnull(max(id), 0) FROM exchange")))
+    load.stop()
+    for listener, newest in listeners:
+        begun_at = int(listener.begun().begins.split(";")[0])
+        listener.close()
+        assert begun_at <= newest
+
+
 def test_a_filter_chooses(hark, listen, ask):
     one, all_of_them = listen(hark, filter="path:/wanted*"), listen(hark)
     for path in (b"a", b"wanted-1", b"b", b"wanted-2"):

@@ -52,11 +52,20 @@ static char *screen_end(struct screen *screen)
 static const char *const QUERY = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
                                  " WHERE i < 100000) SELECT count(*) FROM n";
 
+static int on_row(void *ctx, size_t count, const char *const *names, const struct value *values)
+{
+    (void)ctx;
+    (void)names;
+    (void)values;
+    assert_int_equal(count, 1);
+    return 0;
+}
+
 // Takes SQLite long enough to be watched.
 static void work(const struct screen *screen)
 {
     struct err err = {0};
-    if (store_query(screen->invocation.reader, QUERY, NULL, NULL, NULL, &err) != 0)
+    if (store_query(screen->invocation.reader, QUERY, NULL, on_row, NULL, &err) != 0)
         fail_msg("%s", err.text);
 }
 

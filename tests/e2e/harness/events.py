@@ -21,6 +21,7 @@ class Listener:
         self.sock = self.connection.sock
         self.events = []
         self.position = position
+        self.begins = None  # the position that was told first
         self.has_begun = threading.Event()
         self.has_ended = threading.Event()
         self.thread = threading.Thread(target=self._read, daemon=True)
@@ -42,6 +43,7 @@ class Listener:
 
     def _dispatch(self, fields):
         self.position = fields.get("id", self.position)
+        self.begins = self.begins or self.position
         if "data" in fields:
             assert fields["event"] == "exchange"
             self.events.append((self.position, json.loads(fields["data"])))
