@@ -19,9 +19,15 @@ struct stage {
     const struct stage_kind *kind;
     void *state;
     unsigned char *output;
+    const unsigned char
+        *input; // not taken yet: of the caller, or in the output of the stage before
+    size_t input_length;
     uint64_t input_bytes; // taken so far
+    bool is_full;         // the output was: there may be more without any input
     bool is_started;      // in a stream: its end is still to come
     bool has_ended;       // a stream has ended
+    bool is_corrupt;
+    const char *problem; // why, if the library says so
 };
 
 struct decoder {
@@ -119,44 +125,56 @@ static int spend_credit(struct decoder *decoder, const struct stage *stage, size
 static int write_stage(struct decoder *decoder, size_t index, const void *data, size_t length,
                        struct err *err);
 
-static int pass_on(struct decoder *decoder, size_t index, const struct stage_io *io,
-                   struct err *err)
-{
-    size_t made = STAGE_OUTPUT_BYTES - io->out_length;
-    if (made == 0)
-        return 0;
-    if (spend_credit(decoder, &decoder->stages[index], made, err) != 0)
-        return -1;
-    return write_stage(decoder, index + 1, decoder->stages[index].output, made, err);
-}
-
-static int fail_corrupt(const struct stage *stage, const char *problem, struct err *err)
+static int fail_corrupt(const struct stage *stage, struct err *err)
 {
     return err_set(err, "decode %s: corrupt after %" PRIu64 " bytes%s%s", stage->kind->name,
-                   stage->input_bytes, problem ? ": " : "", problem ? problem : "");
+                   stage->input_bytes, stage->problem ? ": " : "",
+                   stage->problem ? stage->problem : "");
 }
 
-// One call into the library. `is_full` says that it filled the buffer and may have more.
-static int step_stage(struct decoder *decoder, size_t index, struct stage_io *io, bool *is_full,
-                      struct err *err)
+// One call into the library; what it made goes on. All that is to be known afterwards is kept
+// before it does, since the sink may stop.
+static int step_stage(struct decoder *decoder, size_t index, struct err *err)
 {
     struct stage *stage = &decoder->stages[index];
-    size_t before = io->in_length;
-    io->out = stage->output;
-    io->out_length = STAGE_OUTPUT_BYTES;
+    struct stage_io io = {.in = stage->input,
+                          .in_length = stage->input_length,
+                          .out = stage->output,
+                          .out_length = STAGE_OUTPUT_BYTES};
     stage->is_started = true;
-    enum stage_result result = stage->kind->step(stage->state, io);
-    stage->input_bytes += before - io->in_length;
-    *is_full = io->out_length == 0;
+    enum stage_result result = stage->kind->step(stage->state, &io);
+    stage->input_bytes += stage->input_length - io.in_length;
+    stage->input = io.in;
+    stage->input_length = io.in_length;
+    stage->is_full = io.out_length == 0 && result != STAGE_END;
+    stage->is_corrupt = result == STAGE_CORRUPT;
+    stage->problem = io.problem;
     if (result == STAGE_END) {
         stage->is_started = false;
         stage->has_ended = true;
-        *is_full = false;
     }
-    int rc = pass_on(decoder, index, io, err);
-    if (rc != 0)
-        return rc;
-    return result == STAGE_CORRUPT ? fail_corrupt(stage, io->problem, err) : 0;
+    size_t made = STAGE_OUTPUT_BYTES - io.out_length;
+    if (made == 0)
+        return 0;
+    if (spend_credit(decoder, stage, made, err) != 0)
+        return -1;
+    return write_stage(decoder, index + 1, stage->output, made, err);
+}
+
+static int run_stage(struct decoder *decoder, size_t index, struct err *err)
+{
+    struct stage *stage = &decoder->stages[index];
+    while (stage->input_length > 0 || stage->is_full || stage->is_corrupt) {
+        if (stage->is_corrupt)
+            return fail_corrupt(stage, err);
+        if (stage->has_ended && !stage->is_started && !stage->kind->may_repeat)
+            return err_set(err, "decode %s: more bytes after its end at byte %" PRIu64,
+                           stage->kind->name, stage->input_bytes);
+        int rc = step_stage(decoder, index, err);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
 }
 
 static int write_stage(struct decoder *decoder, size_t index, const void *data, size_t length,
@@ -164,19 +182,9 @@ static int write_stage(struct decoder *decoder, size_t index, const void *data, 
 {
     if (index == decoder->count)
         return decoder->sink(decoder->sink_ctx, data, length);
-
-    struct stage *stage = &decoder->stages[index];
-    struct stage_io io = {.in = data, .in_length = length};
-    bool is_full = false;
-    while (io.in_length > 0 || is_full) {
-        if (stage->has_ended && !stage->is_started && !stage->kind->may_repeat)
-            return err_set(err, "decode %s: more bytes after its end at byte %" PRIu64,
-                           stage->kind->name, stage->input_bytes);
-        int rc = step_stage(decoder, index, &io, &is_full, err);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    decoder->stages[index].input = data;
+    decoder->stages[index].input_length = length;
+    return run_stage(decoder, index, err);
 }
 
 int decoder_write(struct decoder *decoder, const void *data, size_t length, coding_sink_fn sink,
@@ -187,6 +195,19 @@ int decoder_write(struct decoder *decoder, const void *data, size_t length, codi
     if (decoder->is_bounded)
         earn_credit(decoder, length);
     return length == 0 ? 0 : write_stage(decoder, 0, data, length, err);
+}
+
+int decoder_resume(struct decoder *decoder, coding_sink_fn sink, void *ctx, struct err *err)
+{
+    decoder->sink = sink;
+    decoder->sink_ctx = ctx;
+    // The last stage first: what it was given is in the output of the one before.
+    for (size_t i = decoder->count; i-- > 0;) {
+        int rc = run_stage(decoder, i, err);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
 }
 
 int decoder_finish(const struct decoder *decoder, struct err *err)

@@ -248,6 +248,12 @@ static int write_decoded(struct redact_body *body, const char *data, size_t leng
     return 0;
 }
 
+// Why the decoder is stopped.
+enum stop {
+    STOP_DRAINED = 1, // for now
+    STOP_FAILED
+};
+
 // One piece on its way through the decoder.
 struct piece {
     struct redact_body *body;
@@ -258,10 +264,10 @@ struct piece {
 static int give_out_decoded(struct piece *piece, const char *data, size_t length)
 {
     struct redact_body *body = piece->body;
-    int rc = write_decoded(body, data, length, piece->out, piece->err);
-    if (body->drain != NULL && piece->out->length >= DRAIN_BYTES)
-        body->drain(body->drain_ctx, piece->out);
-    return rc == 0 ? 0 : 1;
+    if (write_decoded(body, data, length, piece->out, piece->err) != 0)
+        return STOP_FAILED;
+    bool is_due = body->drain != NULL && piece->out->length >= DRAIN_BYTES;
+    return is_due && !body->drain(body->drain_ctx, piece->out) ? STOP_DRAINED : 0;
 }
 
 // --- encoded text ------------------------------------------------------------------------------
@@ -290,7 +296,7 @@ static int end_undecided(struct piece *piece)
     struct redact_body *body = piece->body;
     body->is_undecided = false;
     body->is_decoded = true;
-    int rc = give_out_decoded(piece, body->space.data, body->space.length);
+    int rc = write_decoded(body, body->space.data, body->space.length, piece->out, piece->err);
     buffer_fini(&body->held);
     buffer_fini(&body->space);
     return rc;
@@ -307,12 +313,16 @@ static int on_decoded(void *ctx, const void *data, size_t length)
         buffer_append(&body->space, data, length);
         return 0;
     case TEXT_OTHER:
-        return 1;
+        return STOP_FAILED;
     case TEXT_DECODED:
         break;
     }
-    int rc = end_undecided(piece);
-    return rc == 0 ? give_out_decoded(piece, data, length) : rc;
+    return end_undecided(piece) == 0 ? give_out_decoded(piece, data, length) : STOP_FAILED;
+}
+
+static int take_stop(int rc)
+{
+    return rc == STOP_DRAINED ? 1 : rc == 0 ? 0 : -1;
 }
 
 static int decode(struct redact_body *body, const void *data, size_t length, struct buffer *out,
@@ -320,7 +330,7 @@ static int decode(struct redact_body *body, const void *data, size_t length, str
 {
     struct piece piece = {.body = body, .out = out, .err = err};
     body->is_decoded |= !body->is_undecided;
-    return decoder_write(body->decoder, data, length, on_decoded, &piece, err) == 0 ? 0 : -1;
+    return take_stop(decoder_write(body->decoder, data, length, on_decoded, &piece, err));
 }
 
 // What does not decode to JSON is given out as it came. It is searched all the same: perhaps the
@@ -342,12 +352,12 @@ static int write_undecided(struct redact_body *body, const void *data, size_t le
     struct err problem = {0};
     buffer_append(&body->held, data, length);
     int rc = decode(body, data, length, out, &problem);
-    if (rc != 0 && body->is_undecided)
+    if (rc < 0 && body->is_undecided)
         return give_out_encoded(body, out, err);
-    if (rc != 0)
+    if (rc < 0)
         return err_set(err, "%s", problem.text);
-    if (!body->is_undecided || body->held.length <= UNDECIDED_MAX_BYTES)
-        return 0;
+    if (rc > 0 || !body->is_undecided || body->held.length <= UNDECIDED_MAX_BYTES)
+        return rc;
     struct piece piece = {.body = body, .out = out, .err = err};
     return end_undecided(&piece) == 0 ? 0 : -1;
 }
@@ -375,6 +385,17 @@ int redact_body_write_drained(struct redact_body *body, const void *data, size_t
     body->drain = drain;
     body->drain_ctx = drain_ctx;
     int rc = redact_body_write(body, data, length, out, err);
+    body->drain = NULL;
+    return rc;
+}
+
+int redact_body_resume(struct redact_body *body, struct buffer *out, redact_drain_fn drain,
+                       void *drain_ctx, struct err *err)
+{
+    struct piece piece = {.body = body, .out = out, .err = err};
+    body->drain = drain;
+    body->drain_ctx = drain_ctx;
+    int rc = take_stop(decoder_resume(body->decoder, on_decoded, &piece, err));
     body->drain = NULL;
     return rc;
 }

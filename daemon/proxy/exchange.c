@@ -154,6 +154,8 @@ static void finish_when_due(struct exchange *exchange)
     if (exchange->journal.final != FINAL_NOT_SENT || !leg_has_ended(exchange->request) ||
         !leg_has_ended(exchange->response))
         return;
+    if (journal_is_behind(exchange, BODY_REQUEST) || journal_is_behind(exchange, BODY_RESPONSE))
+        return;
     if (!leg_has_ended(exchange->delivery) && !exchange_waits_for_commit(exchange))
         return;
     exchange_set_outcome(exchange, ROW_STATE_DONE, NULL, NULL);

@@ -142,7 +142,8 @@ void exchange_request_end(struct exchange *exchange)
 
 bool exchange_wants_request_data(const struct exchange *exchange)
 {
-    return !flow_is_full(&exchange->upload) && recorder_has_room(exchange->worker->recorder);
+    return !flow_is_full(&exchange->upload) && recorder_has_room(exchange->worker->recorder) &&
+           !journal_is_behind(exchange, BODY_REQUEST);
 }
 
 void exchange_connected(struct exchange *exchange)

@@ -99,10 +99,15 @@ void exchange_response_head(struct exchange *exchange, const struct response_hea
     journal_update(exchange);
 }
 
+static bool can_record_response(const struct exchange *exchange)
+{
+    return recorder_has_room(exchange->worker->recorder) &&
+           !journal_is_behind(exchange, BODY_RESPONSE);
+}
+
 bool exchange_has_room(struct exchange *exchange)
 {
-    bool has_room =
-        !flow_is_full(&exchange->download) && recorder_has_room(exchange->worker->recorder);
+    bool has_room = !flow_is_full(&exchange->download) && can_record_response(exchange);
     exchange->source_paused = !has_room;
     return has_room;
 }
@@ -178,7 +183,7 @@ void exchange_delivery_begun(struct exchange *exchange)
 static void resume_source(struct exchange *exchange)
 {
     if (!exchange->source_paused || exchange->source_ops == NULL ||
-        !flow_has_room(&exchange->download) || !recorder_has_room(exchange->worker->recorder))
+        !flow_has_room(&exchange->download) || !can_record_response(exchange))
         return;
     exchange->source_paused = false;
     exchange->source_ops->more_room(exchange->source);
@@ -229,6 +234,7 @@ void exchange_recorder_has_room(struct exchange *exchange)
 {
     if (exchange->is_start_held && exchange->response == LEG_IDLE)
         exchange_start(exchange);
+    journal_go_on(exchange);
     resume_source(exchange);
     worker_mark_ready(exchange->worker, exchange);
 }

@@ -144,13 +144,13 @@ static void push_segment(struct exchange *exchange, enum body_side side)
         push_held(exchange);
 }
 
-static void keep_chunk(void *ctx, enum body_side side, struct chunk *chunk)
+static bool keep_chunk(void *ctx, enum body_side side, struct chunk *chunk)
 {
     struct exchange *exchange = ctx;
     struct journal *journal = &exchange->journal;
     struct chunk *kept = within_cap(exchange, side, chunk);
     if (kept == NULL)
-        return;
+        return true;
     bool is_large = held_bytes(journal) + kept->length > CHUNK_MAX_BYTES;
     record_add_segment(held_record(exchange), kept, side, journal->next_seq[side]++);
     journal->kept_bytes[side] += (int64_t)kept->length;
@@ -159,6 +159,7 @@ static void keep_chunk(void *ctx, enum body_side side, struct chunk *chunk)
         push_segment(exchange, side);
     else if (is_large)
         journal_begin(exchange);
+    return recorder_has_room(exchange->worker->recorder);
 }
 
 void journal_add_chunk(struct exchange *exchange, enum body_side side, struct chunk *chunk)
@@ -176,6 +177,18 @@ void journal_end_body(struct exchange *exchange, enum body_side side)
     struct journal *journal = &exchange->journal;
     if (!journal->is_off && journal->final == FINAL_NOT_SENT)
         redacting_body_end(&journal->bodies[side], exchange->row, side, keep_chunk, exchange);
+}
+
+bool journal_is_behind(const struct exchange *exchange, enum body_side side)
+{
+    return redacting_body_is_behind(&exchange->journal.bodies[side]);
+}
+
+void journal_go_on(struct exchange *exchange)
+{
+    struct journal *journal = &exchange->journal;
+    for (enum body_side side = BODY_REQUEST; side <= BODY_RESPONSE; side++)
+        redacting_body_go_on(&journal->bodies[side], exchange->row, side, keep_chunk, exchange);
 }
 
 static void keep_message(void *ctx, enum body_side side, const struct websocket_part *part)

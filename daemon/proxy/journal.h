@@ -44,6 +44,11 @@ void journal_fini(struct journal *journal);
 void journal_add_chunk(struct exchange *exchange, enum body_side side, struct chunk *chunk);
 // No more of a body comes.
 void journal_end_body(struct exchange *exchange, enum body_side side);
+// Does a part of that body wait until the recorder has room for what it decodes to? Then no more of
+// it should come, and the exchange does not finish.
+bool journal_is_behind(const struct exchange *exchange, enum body_side side);
+// The recorder has room.
+void journal_go_on(struct exchange *exchange);
 // A WebSocket message, or a part of one; cut to `record_bodies`.
 void journal_add_message(struct exchange *exchange, enum body_side side,
                          const struct websocket_part *part);

@@ -4,6 +4,7 @@
 #include "redacting.h"
 
 #include "exchange.h"
+#include "hark/mem.h"
 #include "hark/utf8_stream.h"
 
 #include <inttypes.h>
@@ -62,11 +63,23 @@ static const char *type_of(const struct exchange_row *row, enum body_side side)
     return side == BODY_REQUEST ? row->request_type : row->response_type;
 }
 
+// On its way: the body of one side, and where its chunks go.
+struct passage {
+    struct redacting_body *body;
+    struct exchange_row *row;
+    enum body_side side;
+    redacting_chunk_fn give;
+    void *ctx;
+};
+
 // In chunks of the usual size, without cutting a character.
-static void give_out(struct redacting_body *body, enum body_side side, const struct buffer *out,
-                     redacting_chunk_fn give, void *ctx)
+static bool give_out(void *ctx, struct buffer *out)
 {
+    struct passage *passage = ctx;
+    struct redacting_body *body = passage->body;
     size_t at = 0;
+    bool has_room = true;
+    body->is_decoded = redact_body_is_decoded(body->search);
     body->out_bytes += (int64_t)out->length;
     while (at < out->length) {
         size_t length = out->length - at;
@@ -77,34 +90,30 @@ static void give_out(struct redacting_body *body, enum body_side side, const str
         struct chunk *chunk = chunk_create(length, body->at_us);
         chunk_append(chunk, out->data + at, length);
         chunk_seal(chunk);
-        give(ctx, side, chunk);
+        has_room = passage->give(passage->ctx, passage->side, chunk);
         chunk_unref(chunk);
         at += length;
     }
-}
-
-// Where what comes out of one chunk goes. Owner: redacting_body_add().
-struct outlet {
-    struct redacting_body *body;
-    enum body_side side;
-    redacting_chunk_fn give;
-    void *ctx;
-};
-
-static void drain(void *ctx, struct buffer *out)
-{
-    const struct outlet *outlet = ctx;
-    struct redacting_body *body = outlet->body;
-    body->is_decoded = redact_body_is_decoded(body->search);
-    give_out(body, outlet->side, out, outlet->give, outlet->ctx);
     buffer_clear(out);
+    return has_room;
 }
 
-static void cut(struct redacting_body *body, struct exchange_row *row, enum body_side side,
-                const struct err *err)
+static void forget_waiting(struct redacting_body *body)
 {
-    const char *name = side == BODY_REQUEST ? "request" : "response";
+    for (size_t i = 0; i < body->waiting_count; i++)
+        chunk_unref(body->waiting[i]);
+    free(body->waiting);
+    body->waiting = NULL;
+    body->waiting_count = 0;
+}
+
+static void cut(struct passage *passage, const struct err *err)
+{
+    struct redacting_body *body = passage->body;
+    struct exchange_row *row = passage->row;
+    const char *name = passage->side == BODY_REQUEST ? "request" : "response";
     body->is_cut = true;
+    forget_waiting(body);
     row->body_truncated = true;
     if (row->error_text == NULL)
         row->error_text =
@@ -114,10 +123,48 @@ static void cut(struct redacting_body *body, struct exchange_row *row, enum body
                          name, body->out_bytes, err->text);
 }
 
+static void search(struct passage *passage, struct chunk *chunk)
+{
+    struct redacting_body *body = passage->body;
+    bool is_resumed = chunk == body->paused;
+    struct buffer out = {0};
+    struct err err = {0};
+    body->at_us = chunk->at_us;
+    int rc = is_resumed ? redact_body_resume(body->search, &out, give_out, passage, &err)
+                        : redact_body_write_drained(body->search, chunk->data, chunk->length, &out,
+                                                    give_out, passage, &err);
+    give_out(passage, &out);
+    if (rc == 1 && !is_resumed)
+        body->paused = chunk_ref(chunk);
+    if (rc != 1 && is_resumed) {
+        chunk_unref(body->paused);
+        body->paused = NULL;
+    }
+    if (rc < 0)
+        cut(passage, &err);
+    buffer_fini(&out);
+}
+
+static void add_waiting(struct redacting_body *body, struct chunk *chunk)
+{
+    size_t size = (body->waiting_count + 1) * sizeof(struct chunk *);
+    body->waiting = mem_realloc(body->waiting, size);
+    body->waiting[body->waiting_count++] = chunk_ref(chunk);
+}
+
+static struct chunk *take_waiting(struct redacting_body *body)
+{
+    struct chunk *chunk = body->waiting[0];
+    body->waiting_count--;
+    memmove(body->waiting, body->waiting + 1, body->waiting_count * sizeof(struct chunk *));
+    return chunk;
+}
+
 void redacting_body_add(struct redacting_body *body, const struct redaction *rules,
                         struct exchange_row *row, enum body_side side, struct chunk *chunk,
                         redacting_chunk_fn give, void *ctx)
 {
+    struct passage passage = {body, row, side, give, ctx};
     if (!body->is_known)
         body->search = redact_body_create(rules, headers_of(row, side), type_of(row, side),
                                           coding_of(row, side));
@@ -126,35 +173,59 @@ void redacting_body_add(struct redacting_body *body, const struct redaction *rul
         give(ctx, side, chunk);
         return;
     }
-    struct buffer out = {0};
-    struct err err = {0};
     body->in_bytes += (int64_t)chunk->length;
-    body->at_us = chunk->at_us;
     body->is_searched = true;
     if (body->is_cut)
         return;
-    struct outlet outlet = {.body = body, .side = side, .give = give, .ctx = ctx};
-    int rc = redact_body_write_drained(body->search, chunk->data, chunk->length, &out, drain,
-                                       &outlet, &err);
-    drain(&outlet, &out);
+    if (body->paused != NULL)
+        add_waiting(body, chunk);
+    else
+        search(&passage, chunk);
+}
+
+static void finish(struct passage *passage)
+{
+    struct redacting_body *body = passage->body;
+    struct buffer out = {0};
+    struct err err = {0};
+    body->has_ended = true;
+    int rc = redact_body_finish(body->search, &out, &err);
+    give_out(passage, &out);
     if (rc != 0)
-        cut(body, row, side, &err);
+        cut(passage, &err);
     buffer_fini(&out);
 }
 
 void redacting_body_end(struct redacting_body *body, struct exchange_row *row, enum body_side side,
                         redacting_chunk_fn give, void *ctx)
 {
-    struct buffer out = {0};
-    struct err err = {0};
+    struct passage passage = {body, row, side, give, ctx};
     if (!body->is_searched || body->is_cut || body->has_ended)
         return;
-    body->has_ended = true;
-    int rc = redact_body_finish(body->search, &out, &err);
-    give_out(body, side, &out, give, ctx);
-    if (rc != 0)
-        cut(body, row, side, &err);
-    buffer_fini(&out);
+    if (body->paused != NULL)
+        body->must_end = true;
+    else
+        finish(&passage);
+}
+
+bool redacting_body_is_behind(const struct redacting_body *body)
+{
+    return body->paused != NULL;
+}
+
+void redacting_body_go_on(struct redacting_body *body, struct exchange_row *row,
+                          enum body_side side, redacting_chunk_fn give, void *ctx)
+{
+    struct passage passage = {body, row, side, give, ctx};
+    if (body->paused != NULL)
+        search(&passage, body->paused);
+    while (body->paused == NULL && body->waiting_count > 0) {
+        struct chunk *chunk = take_waiting(body);
+        search(&passage, chunk);
+        chunk_unref(chunk);
+    }
+    if (body->paused == NULL && body->must_end && !body->is_cut && !body->has_ended)
+        finish(&passage);
 }
 
 static void set_length(struct redacting_body const *body, struct fields *headers,
@@ -203,5 +274,7 @@ void redacting_body_describe(const struct redacting_body *body, struct exchange_
 void redacting_body_fini(struct redacting_body *body)
 {
     redact_body_destroy(body->search);
+    chunk_unref(body->paused);
+    forget_waiting(body);
     *body = (struct redacting_body){0};
 }

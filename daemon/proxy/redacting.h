@@ -26,20 +26,30 @@ struct redacting_body {
     bool is_decoded;
     bool is_cut; // what follows cannot be searched, and is not recorded
     bool has_ended;
+    struct chunk *paused;   // the search stands in the middle of it; NULL: in none
+    struct chunk **waiting; // what came after that one, by reference
+    size_t waiting_count;
+    bool must_end; // after those
     int64_t in_bytes;
     int64_t out_bytes;
     int64_t at_us; // of the last chunk
 };
 
-typedef void (*redacting_chunk_fn)(void *ctx, enum body_side side, struct chunk *chunk);
+// Is there room for more of them now?
+typedef bool (*redacting_chunk_fn)(void *ctx, enum body_side side, struct chunk *chunk);
 
 // Takes a sealed chunk and gives out sealed ones, borrowed, with marks in them. `row` is the one of
-// the exchange: if the rest cannot be recorded it says so.
+// the exchange: if the rest cannot be recorded it says so. Where one chunk decodes to many, and
+// there is no more room for them, the body is behind until redacting_body_go_on() finds some; what
+// is added meanwhile waits, so whoever adds it should pause.
 void redacting_body_add(struct redacting_body *body, const struct redaction *rules,
                         struct exchange_row *row, enum body_side side, struct chunk *chunk,
                         redacting_chunk_fn give, void *ctx);
 void redacting_body_end(struct redacting_body *body, struct exchange_row *row, enum body_side side,
                         redacting_chunk_fn give, void *ctx);
+bool redacting_body_is_behind(const struct redacting_body *body);
+void redacting_body_go_on(struct redacting_body *body, struct exchange_row *row,
+                          enum body_side side, redacting_chunk_fn give, void *ctx);
 // The message as recorded is one in itself: its size, Content-Length and Content-Encoding are those
 // of the recorded body. `row` is the one that goes to the recording.
 void redacting_body_describe(const struct redacting_body *body, struct exchange_row *row,

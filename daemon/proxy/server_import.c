@@ -75,10 +75,11 @@ struct filling {
     int64_t next_seq;
 };
 
-static void add_chunk(void *ctx, enum body_side side, struct chunk *chunk)
+static bool add_chunk(void *ctx, enum body_side side, struct chunk *chunk)
 {
     struct filling *filling = ctx;
     record_add_segment(filling->record, chunk, side, filling->next_seq++);
+    return true;
 }
 
 static void add_body(struct record *record, const struct redaction *rules,

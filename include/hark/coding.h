@@ -34,9 +34,12 @@ void decoder_bound(struct decoder *decoder);
 
 // Gives encoded bytes; what they decode to goes to the sink. Returns 0, the sink's positive number,
 // or -1 if the bytes are corrupt: the message says where, and the sink has got all that came
-// before. After anything but 0 the decoder can only be destroyed.
+// before, and the decoder can only be destroyed.
 int decoder_write(struct decoder *decoder, const void *data, size_t length, coding_sink_fn sink,
                   void *ctx, struct err *err);
+// Goes on where the sink stopped; the bytes that were given must still be there. Returns as
+// decoder_write() does.
+int decoder_resume(struct decoder *decoder, coding_sink_fn sink, void *ctx, struct err *err);
 // Says that there is no more. -1 if the encoded bytes break off in the middle; no bytes at all are
 // no error, since that is what the answer to HEAD has.
 int decoder_finish(const struct decoder *decoder, struct err *err);

@@ -29,12 +29,16 @@ void redact_body_destroy(struct redact_body *body); // takes NULL
 // recorded; then the body can only be destroyed.
 int redact_body_write(struct redact_body *body, const void *data, size_t length, struct buffer *out,
                       struct err *err);
-// Takes everything out of `out`.
-typedef void (*redact_drain_fn)(void *ctx, struct buffer *out);
+// Takes everything out of `out`. False: no more of it for now.
+typedef bool (*redact_drain_fn)(void *ctx, struct buffer *out);
 // The same for a piece that may decode to much: whenever `out` has become large, it is drained.
+// 1: the drain wants no more; redact_body_resume() goes on, and until that has returned 0 the piece
+// must still be there, and nothing else be done with the body but to destroy it.
 int redact_body_write_drained(struct redact_body *body, const void *data, size_t length,
                               struct buffer *out, redact_drain_fn drain, void *drain_ctx,
                               struct err *err);
+int redact_body_resume(struct redact_body *body, struct buffer *out, redact_drain_fn drain,
+                       void *drain_ctx, struct err *err);
 int redact_body_finish(struct redact_body *body, struct buffer *out, struct err *err);
 
 // Was a content coding undone?

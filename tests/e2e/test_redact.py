@@ -2,10 +2,13 @@
 """Redaction: what the configuration names passes through and never reaches the disk."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import re
+import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -13,7 +16,8 @@ import zlib
 
 import brotli
 import pytest
-from harness import SCALE, wait_until
+import requests
+from harness import SCALE, wait_stable, wait_until
 from harness.daemon import fields_of, run_hark
 from harness.origin import OK
 
@@ -439,6 +443,40 @@ class TestBodies:
         assert response.body == body
         row = hark.wait_rows("status = 200")[0]
         assert row["body_truncated"] == 1 and "unpacks to more than 32 MiB" in row["error_text"]
+
+    @pytest.mark.parametrize("side", ["request", "response"])
+    @pytest.mark.parametrize("is_stopped", [False, True], ids=["goes on", "is stopped meanwhile"])
+    def test_what_decodes_to_much_waits_for_room_in_the_queue(
+        self, redacting, origin, client, side, is_stopped
+    ):
+        hark = redacting(*BODIES, "queue_bytes=1m", ui="127.0.0.1:0")
+        body = b'{"password": "secret-a", "file": "' + b"x" * (24 << 20) + b'"}'
+        coded, coding = gzip.compress(body), "Content-Encoding: gzip"
+        is_answer = side == "response"
+        server = origin(answer_with(coded, "application/json", coding) if is_answer else OK)
+        request = GET_WITH.format(server=server, value="v").encode()
+
+        def queued():
+            text = requests.get(f"{hark.page_url}/metrics", timeout=5).text
+            return int(re.search(r"(?m)^hark_recorder_queue_bytes (\d+)$", text)[1])
+
+        with contextlib.closing(sqlite3.connect(hark.db, isolation_level=None, timeout=5)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            peer = client(hark)
+            peer.send(request if is_answer else post(server, coded, "application/json", coding))
+            wait_until(lambda: queued() > 1 << 20, "a full queue")
+            assert wait_stable(queued, "the queue") < 2 << 20
+            if is_stopped:
+                hark.signal(signal.SIGTERM)
+            other.execute("COMMIT")
+        assert peer.response().status == 200
+        if is_stopped:
+            assert hark.wait_exit() == 0
+        row = hark.wait_rows("status = 200", seconds=30)[0]
+        assert (row["state"], row["body_truncated"]) == ("done", 0)
+        recorded = body_of(hark, row, side)
+        assert len(recorded) == row[f"{side}_size"] == len(body) - len("secret-a") + 25
+        assert recorded.startswith(b'{"password": "redacted:') and recorded.endswith(b'xx"}')
 
     def test_imported_bodies(self, hark, origin, client, daemon, tmp_path):
         other = daemon(home=tmp_path / "other")

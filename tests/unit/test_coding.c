@@ -319,6 +319,83 @@ static void test_output_that_is_held_back_is_not_lost(void **state)
     buffer_fini(&expected);
 }
 
+static int collect_and_stop(void *ctx, const void *data, size_t length)
+{
+    buffer_append(ctx, data, length);
+    return 1;
+}
+
+// Decodes with a sink that stops whenever it got something. Returns how often it did.
+static int decode_with_stops(const char *coding, const struct buffer *coded, struct buffer *out)
+{
+    struct err err = {0};
+    struct decoder *decoder = decoder_create(coding, &err);
+    int stops = 0;
+    int rc = decoder_write(decoder, coded->data, coded->length, collect_and_stop, out, &err);
+    for (; rc == 1; stops++)
+        rc = decoder_resume(decoder, collect_and_stop, out, &err);
+    if (rc != 0 || decoder_finish(decoder, &err) != 0)
+        fail_msg("%s: %s", coding, err.text);
+    decoder_destroy(decoder);
+    return stops;
+}
+
+static void assert_resumes(const char *coding, const struct buffer *coded,
+                           const struct buffer *expected)
+{
+    struct buffer out = {0};
+    assert_in_range(decode_with_stops(coding, coded, &out), expected->length / (64 * 1024), 100);
+    assert_int_equal(out.length, expected->length);
+    assert_memory_equal(out.data, expected->data, out.length);
+    buffer_fini(&out);
+}
+
+static void test_goes_on_where_the_sink_stopped(void **state)
+{
+    (void)state;
+    struct buffer text = {0};
+    for (int i = 0; text.length < BR_LONG_BYTES; i++)
+        buffer_printf(&text, "line %d of %d\n", i, i * i);
+    struct buffer gzip = deflated(text.data, text.length, 31);
+    struct buffer zlib = deflated(text.data, text.length, 15);
+    struct buffer zstd = zstd_coded(text.data, text.length);
+    struct buffer twice = deflated(zstd.data, zstd.length, 31);
+    assert_resumes("gzip", &gzip, &text);
+    assert_resumes("deflate", &zlib, &text);
+    assert_resumes("zstd", &zstd, &text);
+    assert_resumes("zstd, gzip", &twice, &text);
+    buffer_clear(&text);
+    memset(buffer_reserve(&text, BR_LONG_BYTES), 'h', BR_LONG_BYTES);
+    text.length = BR_LONG_BYTES;
+    struct buffer br = {0};
+    buffer_append(&br, br_long, sizeof br_long);
+    assert_resumes("br", &br, &text);
+    struct buffer *const all[] = {&text, &gzip, &zlib, &zstd, &twice, &br};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        buffer_fini(all[i]);
+}
+
+static void test_damage_is_told_after_the_sink_has_stopped(void **state)
+{
+    (void)state;
+    struct buffer text = {0}, out = {0};
+    for (int i = 0; text.length < 1000; i++)
+        buffer_printf(&text, "line %d\n", i);
+    struct buffer coded = deflated(text.data, text.length, 31);
+    coded.data[coded.length - 8] ^= 1; // the check sum
+    struct err err = {0};
+    struct decoder *decoder = decoder_create("gzip", &err);
+    int rc = decoder_write(decoder, coded.data, coded.length, collect_and_stop, &out, &err);
+    assert_int_equal(rc, 1);
+    assert_int_equal(decoder_resume(decoder, collect_and_stop, &out, &err), -1);
+    assert_non_null(strstr(err.text, "corrupt"));
+    assert_int_equal(out.length, text.length);
+    decoder_destroy(decoder);
+    buffer_fini(&coded);
+    buffer_fini(&text);
+    buffer_fini(&out);
+}
+
 static int stop_at_once(void *ctx, const void *data, size_t length)
 {
     (void)data;
@@ -420,6 +497,8 @@ int main(void)
         cmocka_unit_test(test_zstd_frames_of_other_formats_are_refused_at_once),
         cmocka_unit_test(test_zstd_frames_follow_each_other),
         cmocka_unit_test(test_output_that_is_held_back_is_not_lost),
+        cmocka_unit_test(test_goes_on_where_the_sink_stopped),
+        cmocka_unit_test(test_damage_is_told_after_the_sink_has_stopped),
         cmocka_unit_test(test_the_sink_can_stop_a_bomb),
         cmocka_unit_test(test_a_bounded_decoder_stops_work_without_output),
         cmocka_unit_test(test_a_bounded_decoder_takes_all_that_gzip_packs_in_time),

@@ -483,6 +483,61 @@ static void test_encoded_text_cannot_unpack_without_end(void **state)
     buffer_fini(&out);
 }
 
+// What was drained so far, and how often.
+struct drained {
+    struct buffer all;
+    int times;
+};
+
+static bool drain_and_stop(void *ctx, struct buffer *out)
+{
+    struct drained *drained = ctx;
+    buffer_append(&drained->all, out->data, out->length);
+    buffer_clear(out);
+    drained->times++;
+    return false;
+}
+
+// The body comes in one piece that decodes to 3 MiB, and is taken a little at a time.
+static void assert_goes_on(const char *type, const char *lead, const char *lead_expected)
+{
+    static const size_t padding = (size_t)3 * 1024 * 1024;
+    struct buffer text = {0};
+    buffer_append_text(&text, lead);
+    for (size_t i = 0; i < padding; i++)
+        buffer_append_char(&text, 'x');
+    buffer_append_text(&text, "\"}]");
+    unsigned char coded[8192];
+    size_t length = gzip(text.data, coded, sizeof(coded));
+
+    struct drained drained = {0};
+    struct buffer out = {0};
+    struct err err = {0};
+    struct redact_body *body = create(type, "gzip");
+    int rc = redact_body_write_drained(body, coded, length, &out, drain_and_stop, &drained, &err);
+    while (rc == 1)
+        rc = redact_body_resume(body, &out, drain_and_stop, &drained, &err);
+    assert_int_equal(rc, 0);
+    assert_int_equal(redact_body_finish(body, &out, &err), 0);
+    drain_and_stop(&drained, &out);
+    assert_in_range(drained.times, 10, 50);
+    assert_int_equal(drained.all.length, strlen(lead_expected) + padding + 3);
+    assert_memory_equal(drained.all.data, lead_expected, strlen(lead_expected));
+    assert_string_equal(drained.all.data + drained.all.length - 5, "xx\"}]");
+    redact_body_destroy(body);
+    buffer_fini(&text);
+    buffer_fini(&drained.all);
+    buffer_fini(&out);
+}
+
+static void test_goes_on_where_the_drain_stopped(void **state)
+{
+    (void)state;
+    assert_goes_on(JSON, "[{\"password\":\"y\",\"a\":\"", "[{\"password\":\"redacted\",\"a\":\"");
+    assert_goes_on("text/plain", " [{\"password\":\"y\",\"a\":\"",
+                   " [{\"password\":\"redacted\",\"a\":\"");
+}
+
 // Of a body that says it has that coding, and has not.
 static void assert_falsely_coded(const char *coding, const char *text, const char *expected)
 {
@@ -559,6 +614,7 @@ int main(void)
         cmocka_unit_test(test_content_codings_are_undone_where_it_must_be),
         cmocka_unit_test(test_encoded_text_that_begins_with_much_space_is_searched),
         cmocka_unit_test(test_encoded_text_cannot_unpack_without_end),
+        cmocka_unit_test(test_goes_on_where_the_drain_stopped),
         cmocka_unit_test(test_text_without_the_coding_it_names_is_searched_as_it_is),
         cmocka_unit_test(test_equal_values_have_one_mark_everywhere),
     };
