@@ -181,6 +181,18 @@ static void use_idle_time(struct recorder *recorder)
         recorder_checkpoint(recorder);
 }
 
+// What is ignored must not stay because another program holds the file just now.
+static void finish_withdrawals(struct recorder *recorder)
+{
+    int64_t give_up_us = clock_monotonic_us() + RECORDER_STOP_PATIENCE_US;
+    while (recorder->withdrawals.count > 0 && !recorder_is_failing(recorder) &&
+           clock_monotonic_us() < give_up_us) {
+        recorder_work_on_jobs(recorder);
+        if (recorder->withdrawals.is_held_up)
+            recorder_pause_us(RECORDER_BUSY_PAUSE_US);
+    }
+}
+
 static void *writer_main(void *arg)
 {
     struct recorder *recorder = arg;
@@ -191,13 +203,14 @@ static void *writer_main(void *arg)
         recorder_note_round(recorder);
         if (take_batch(recorder, &batch, idle_wait_us(recorder)))
             recorder_write_batch(recorder, &batch);
-        else if (recorder_is_stopping(recorder) && !withdrawals_is_due(&recorder->withdrawals))
+        else if (recorder_is_stopping(recorder))
             break;
         else if (!jobs_has_work(&recorder->jobs) && !retention_is_due(&recorder->retention))
             use_idle_time(recorder);
         recorder_work_on_jobs(recorder);
         recorder_work_on_retention(recorder);
     }
+    finish_withdrawals(recorder);
     jobs_close(&recorder->jobs);
     return NULL;
 }

@@ -6,8 +6,6 @@
 
 #include <stdio.h>
 
-#define STOP_PATIENCE_US ((int64_t)10000000)
-
 static enum store_result put_record(struct recorder *recorder, const struct record *record,
                                     struct err *err)
 {
@@ -96,7 +94,7 @@ static enum outcome write_patiently(struct recorder *recorder, const struct reco
             return GIVEN_UP;
         int64_t now_us = clock_monotonic_us();
         if (give_up_us == 0 && recorder_is_stopping(recorder))
-            give_up_us = now_us + STOP_PATIENCE_US;
+            give_up_us = now_us + RECORDER_STOP_PATIENCE_US;
         if (give_up_us != 0 && (now_us >= give_up_us || result != STORE_BUSY)) {
             log_error(recorder->options.log, "recorder", "giving up on %zu records: %s",
                       batch->count, err.text);

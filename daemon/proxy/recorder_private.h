@@ -15,6 +15,8 @@
 // How long after a refusal the disk is tried again, and after it was busy.
 #define RECORDER_RETRY_US      ((int64_t)250000)
 #define RECORDER_BUSY_PAUSE_US ((int64_t)5000)
+// At the end of the process there is a limit to the patience.
+#define RECORDER_STOP_PATIENCE_US ((int64_t)10000000)
 
 // An exchange in flight of which a part was lost.
 struct damaged {

@@ -538,6 +538,34 @@ static void *let_go(void *other)
     return NULL;
 }
 
+static struct record *withdrawn_record(int64_t id)
+{
+    struct record *record = record_create(id);
+    record->is_final = true;
+    record->is_withdrawn = true;
+    return record;
+}
+
+static void test_what_is_withdrawn_goes_at_the_end_though_the_file_is_busy(void **state)
+{
+    struct setting *setting = *state;
+    start(setting, 100000, false);
+    struct gate *gate = &setting->gates[0];
+    push(setting, first_record(1, 10));
+    push(setting, withdrawn_record(1));
+    push_gated(setting, whole_record(2, 10), gate);
+    wait_at(gate);
+    sqlite3 *other = fixture_connect(setting->store->path);
+    fixture_exec(other, "BEGIN EXCLUSIVE");
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, let_go, other), 0);
+    open_gate(gate);
+    finish(setting);
+    pthread_join(thread, NULL);
+    sqlite3_close(other);
+    assert_answer(setting->store->path, "SELECT id FROM exchange", "2");
+}
+
 static void test_end_waits_for_a_busy_file(void **state)
 {
     struct setting *setting = *state;
@@ -816,10 +844,7 @@ static void test_withdrawn_exchange_goes_though_its_row_was_held_up_by_a_full_di
     fill_disk(setting);
     push(setting, first_record(1, SEGMENT_BYTES));
     WAIT_UNTIL(!is_recording(setting));
-    struct record *record = record_create(1);
-    record->is_final = true;
-    record->is_withdrawn = true;
-    push(setting, record);
+    push(setting, withdrawn_record(1));
     push(setting, whole_record(2, SEGMENT_BYTES));
     WAIT_UNTIL(lost_exchanges(setting) > 0);
     long sleeps = sleeps_of_writer();
@@ -878,6 +903,7 @@ int main(void)
         TEST(test_stall_is_counted_once_until_there_was_room),
         TEST(test_bodies_in_the_queue_are_accounted_for),
         TEST(test_busy_file_is_waited_for_and_nothing_is_lost),
+        TEST(test_what_is_withdrawn_goes_at_the_end_though_the_file_is_busy),
         TEST(test_end_waits_for_a_busy_file),
         TEST(test_full_disk_is_told),
         TEST(test_what_fits_in_the_queue_outlasts_a_full_disk),
