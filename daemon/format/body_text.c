@@ -29,12 +29,27 @@ static bool has_wide_mark(const struct body_view *body)
                                       memcmp(body->head.data, "\xfe\xff", 2) == 0);
 }
 
+static void find_charset_name(const struct body_view *body, char name[CHARSET_NAME_MAX])
+{
+    charset_find(body->content_type, body->head.data, body->head.length, body->is_utf8, name);
+}
+
+// Is a NUL a part of a character in the set that the body is said to have?
+static bool is_wide(const struct body_view *body)
+{
+    char name[CHARSET_NAME_MAX];
+    find_charset_name(body, name);
+    return strncasecmp(name, "utf-16", 6) == 0 || strncasecmp(name, "utf-32", 6) == 0 ||
+           strncasecmp(name, "ucs-", 4) == 0;
+}
+
 bool body_view_is_text(const struct body_view *body)
 {
     if (body->is_utf8 || has_wide_mark(body))
         return true;
-    // Bytes that are still coded are no text, whatever their type will be.
-    if (body->is_undecodable)
+    // Bytes that are still coded are no text, whatever their type will be; and nothing that has a
+    // NUL is, though curl calls each file that it sends a form.
+    if (body->is_undecodable || (body->has_nul && !is_wide(body)))
         return false;
     const char *given = body->content_type != NULL ? body->content_type : "";
     char *type = mem_strndup(given, strcspn(given, "; \t"));
@@ -46,7 +61,7 @@ bool body_view_is_text(const struct body_view *body)
 struct charset_reader *body_view_charset(const struct body_view *body, struct err *err)
 {
     char name[CHARSET_NAME_MAX];
-    charset_find(body->content_type, body->head.data, body->head.length, body->is_utf8, name);
+    find_charset_name(body, name);
     bool is_plain = strcasecmp(name, "utf-8") == 0 || strcasecmp(name, "utf8") == 0 ||
                     strcasecmp(name, "us-ascii") == 0;
     return is_plain && body->is_utf8 ? NULL : charset_reader_create(name, err);

@@ -50,7 +50,6 @@ static int run_pass(const struct body_view *view, struct pass *pass, struct err 
 struct inspection {
     struct body_view *view;
     struct utf8_stream utf8;
-    bool has_nul;
 };
 
 static int on_inspected(void *ctx, const void *data, size_t length)
@@ -59,7 +58,7 @@ static int on_inspected(void *ctx, const void *data, size_t length)
     struct body_view *view = inspection->view;
     view->shown_bytes += (int64_t)length;
     utf8_stream_add(&inspection->utf8, data, length);
-    inspection->has_nul = inspection->has_nul || memchr(data, '\0', length);
+    view->has_nul = view->has_nul || memchr(data, '\0', length);
     if (view->is_whole && view->head.length + length <= BODY_VIEW_WHOLE_MAX) {
         buffer_append(&view->head, data, length);
     } else if (view->is_whole) {
@@ -105,7 +104,7 @@ int body_view_init(struct body_view *view, struct store_reader *reader,
     int rc = run_pass(view, &pass, err);
     view->wire_bytes = pass.wire_bytes;
     view->segments = pass.segments;
-    view->is_utf8 = utf8_stream_is_valid(&inspection.utf8) && !inspection.has_nul;
+    view->is_utf8 = utf8_stream_is_valid(&inspection.utf8) && !view->has_nul;
     int64_t passed = side == BODY_REQUEST ? row->request_size : row->response_size;
     view->is_cut = row->body_truncated && pass.wire_bytes < passed;
     if (pass.problem.is_set)

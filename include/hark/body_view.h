@@ -38,6 +38,7 @@ struct body_view {
     int64_t segments;
     bool is_cut;         // not all that passed was recorded
     bool is_utf8;        // the shown bytes are UTF-8 without NUL
+    bool has_nul;        // among the shown bytes
     struct err problem;  // why decoding stopped, or was not begun; not set if all is well
     bool is_undecodable; // a coding hark does not know: the bytes are shown as on the wire
 

@@ -217,6 +217,28 @@ static void test_text_shows_both_heads_and_the_body(void **state)
     row_destroy(row);
 }
 
+// curl --data-binary says that every file is a form.
+static void test_bytes_with_a_nul_are_no_form(void **state)
+{
+    struct recording *recording = *state;
+    add_response_field(recording, "Content-Type", "application/x-www-form-urlencoded");
+    struct exchange_row *row = record(recording,
+                                      "\x7f"
+                                      "ELF\x02\x00\xff",
+                                      7);
+    assert_text_has(recording, row, "[binary application/x-www-form-urlencoded, 7: 7f 45 4c 46");
+    row_destroy(row);
+}
+
+static void test_text_in_a_set_with_nuls_is_text(void **state)
+{
+    struct recording *recording = *state;
+    add_response_field(recording, "Content-Type", "text/plain; charset=UTF-16LE");
+    struct exchange_row *row = record(recording, "h\0\xe9\0", 4);
+    assert_text_has(recording, row, "\nh\xc3\xa9\n");
+    row_destroy(row);
+}
+
 static void test_text_decodes_and_lays_out_json(void **state)
 {
     struct recording *recording = *state;
@@ -418,6 +440,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         VIEW_TEST(test_text_shows_both_heads_and_the_body),
         VIEW_TEST(test_text_decodes_and_lays_out_json),
+        VIEW_TEST(test_bytes_with_a_nul_are_no_form),
+        VIEW_TEST(test_text_in_a_set_with_nuls_is_text),
         VIEW_TEST(test_text_sums_up_what_is_binary),
         VIEW_TEST(test_text_reads_the_charset),
         VIEW_TEST(test_text_of_broken_coding_says_where_and_shows_the_rest),
