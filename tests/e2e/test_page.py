@@ -4,6 +4,7 @@
 import subprocess
 import threading
 
+import pytest
 from harness.origin import replies
 from harness.page import NOT_FOUND, ROWS, fetch, fetch_all, recorded, response
 from harness.terminal import on_terminal
@@ -169,6 +170,37 @@ def test_mistake_in_the_filter_is_marked_where_it_is(recorder, open_page, origin
     assert page.text("#filter-error mark") == "statsu"
     assert page.js("document.querySelector('#filter').getAttribute('aria-invalid')") == "true"
     assert "/one" in page.text(".rows"), "the list went away"
+
+
+@pytest.mark.parametrize(
+    "wrong, right",
+    [
+        ("method:GET stauts:200 path:/one", "method:GET status:200 path:/one"),
+        ("(is:eror or path:/one)", "(is:error or path:/one)"),
+    ],
+)
+def test_suggestion_replaces_what_is_wrong(recorder, open_page, origin, client, wrong, right):
+    fetch(client, recorder, origin(response(b"x")), "/one")
+    page = open_page(recorder)
+    page.wait_text(ROWS, "/one")
+    page.key("/")
+    page.type(wrong)
+    page.key("Enter")
+    page.wait_text("#filter-error", "did you mean")
+    page.click("#filter-error button")
+    page.wait("document.querySelector('#filter-error').hidden")
+    assert page.js("document.querySelector('#filter').value") == right
+
+
+def test_address_with_a_mistake_in_its_filter_offers_the_way_out(recorder, open_page, origin, client):
+    fetch(client, recorder, origin(response(b"x")), "/one")
+    page = open_page(recorder)
+    page.go(recorder.page_url + "/?filter=stauts:500")
+    page.wait_text("#empty", "There is a mistake in the filter")
+    page.js("document.querySelector('.split').style.flex = '0 0 300px'")  # the list is drawn again
+    page.js("new Promise((done) => setTimeout(() => requestAnimationFrame(done)))")
+    page.click("#empty button")
+    page.wait_text(ROWS, "/one")
 
 
 # --- what goes wrong -----------------------------------------------------------------------------

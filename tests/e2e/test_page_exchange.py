@@ -126,6 +126,30 @@ def test_binary_body_is_a_hex_dump_and_comes_in_parts(recorder, open_page, origi
     page.wait_text(".body .hex:last-child", "00004000  00 01 02 03")
 
 
+def test_long_form_comes_in_batches(recorder, open_page, origin, client):
+    server = origin(response(b"x"))
+    form = "&".join(f"name{i}=value+{i}" for i in range(450)).encode()
+    head = f"POST {server.url}/form HTTP/1.1\r\nHost: {server.host}\r\nContent-Length: {len(form)}\r\n"
+    kind = "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+    client(recorder).ask((head + kind).encode() + form)
+    page = open_page(recorder, f"/?id={recorded(recorder)[0]}&tab=request")
+    page.wait_text(".body .pairs tr:nth-child(200)", "value 199")
+    assert page.js("document.querySelectorAll('.body .pairs tr').length") == 200
+    page.click(".body .pairs + button")
+    page.click(".body .pairs + button")
+    page.wait_text(".body .pairs tr:nth-child(450)", "value 449")
+
+
+def test_binary_body_that_is_called_a_form_is_a_hex_dump(recorder, open_page, origin, client):
+    server = origin(response(b"x"))
+    data = bytes(range(256)) * 4096
+    head = f"PUT {server.url}/file HTTP/1.1\r\nHost: {server.host}\r\nContent-Length: {len(data)}\r\n"
+    kind = "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+    client(recorder).ask((head + kind).encode() + data)
+    page = open_page(recorder, f"/?id={recorded(recorder)[0]}&tab=request")
+    page.wait_text(".body .hex", "00000000  00 01 02 03")
+
+
 def test_timing_shows_phases_and_segments(recorder, open_page, origin, client):
     fetch(client, recorder, origin(response(b"x" * 1000)), "/x")
     page = open_page(recorder, f"/?id={recorded(recorder)[0]}&tab=timing")

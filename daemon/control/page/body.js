@@ -12,6 +12,7 @@ import { streamView } from "./stream_view.js";
 const PART_BYTES = 128 * 1024;
 const HEX_PART_BYTES = 16 * 1024;
 const LAID_OUT_BYTES = 4 * 1024 * 1024;
+const FORM_BYTES = 256 * 1024; // a longer one is hardly a form
 const IMAGE_BYTES = 32 * 1024 * 1024;
 
 const imageTypes = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif",
@@ -19,7 +20,8 @@ const imageTypes = ["image/png", "image/jpeg", "image/gif", "image/webp", "image
 
 const isImage = (type) => imageTypes.includes(type);
 const isJsonType = (type) => /[/+]json$/.test(type || "");
-const isForm = (type) => type === "application/x-www-form-urlencoded";
+const isForm = ({ type, whole }) =>
+  type === "application/x-www-form-urlencoded" && whole <= FORM_BYTES;
 
 // --- the ways to look at it ----------------------------------------------------------------------
 
@@ -94,14 +96,15 @@ function prettyView(context) {
   if (isImage(type) && whole <= IMAGE_BYTES) return imageView(context);
   if (context.side === "response" && isStream(type)) return streamView(context);
   if (whole > LAID_OUT_BYTES) return textView(context);
-  if (isForm(type)) return laidOutText(context, (text) => pairTable("Form", formPairs(text)));
+  if (isForm(context)) return laidOutText(context, (text) => pairTable("Form", formPairs(text)));
   return laidOutText(context, (text) => (isJson(text) ? jsonTree(text) : null));
 }
 
 // --- the body ------------------------------------------------------------------------------------
 
-function hasLayout({ type, whole, side }) {
-  if (isImage(type) || isForm(type)) return true;
+function hasLayout(context) {
+  const { type, whole, side } = context;
+  if (isImage(type) || isForm(context)) return true;
   if (side === "response" && isStream(type)) return true;
   return isJsonType(type) && whole <= LAID_OUT_BYTES;
 }

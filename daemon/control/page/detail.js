@@ -2,7 +2,7 @@
 // The pane with one exchange: its head with what can be done, and its views behind tabs.
 import { askJson } from "./api.js";
 import { button, byId, h, problem, replace } from "./dom.js";
-import { duration, size, statusClass, statusText } from "./format.js";
+import { duration, failure, size, statusClass, statusText } from "./format.js";
 import { diffView } from "./diff.js";
 import { isMarked } from "./notes.js";
 import { connectionView, overviewView, requestView, responseView } from "./overview.js";
@@ -93,8 +93,11 @@ export class Detail extends EventTarget {
 
   drawError(error) {
     const title = error.status === 404 ? "It is not there" : error.title;
-    replace(this.box, h("div", { class: "detail-head" }, this.closeButton()),
-      problem({ title, message: error.message }, () => this.load(() => this.draw())));
+    replace(this.box,
+      h("div", { class: "detail-head" }, h("div", { class: "detail-line" },
+        h("h2", {}, `#${this.id}`), this.closeButton())),
+      h("div", { class: "panel" },
+        problem({ title, message: error.message }, () => this.load(() => this.draw()))));
   }
 
   closeButton() {
@@ -124,7 +127,8 @@ export class Detail extends EventTarget {
     replace(this.head,
       h("div", { class: "detail-line" },
         h("h2", {}, h("span", { class: "d-method" }, exchange.method || ""), " ",
-          h("span", { class: `d-status ${statusClass(exchange)}` }, statusText(exchange)),
+          h("span", { class: `d-status ${statusClass(exchange)}` },
+            (!exchange.status && failure(exchange)) || statusText(exchange)),
           exchange.reason && h("span", { class: "d-reason" }, ` ${exchange.reason}`)),
         h("span", { class: "d-number" }, `#${exchange.id}`), this.closeButton()),
       h("p", { class: "d-url" }, exchange.url || ""),

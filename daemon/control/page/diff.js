@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Two exchanges beside each other: what the second has otherwise than the first.
 import { askJson } from "./api.js";
-import { button, h, problem, replace } from "./dom.js";
+import { inBatches } from "./batches.js";
+import { h, problem, replace } from "./dom.js";
 import { count } from "./format.js";
-
-const BATCH = 300;
 
 function shown(value) {
   if (value === null || value === undefined) return h("span", { class: "quiet" }, "none");
@@ -24,15 +23,7 @@ function line(one) {
 
 function table(differences, a, b) {
   const body = h("tbody");
-  let next = 0;
-  const more = button("", () => show());
-  function show() {
-    body.append(...differences.slice(next, next + BATCH).map(line));
-    next += BATCH;
-    more.hidden = next >= differences.length;
-    more.textContent = `Show more (${(differences.length - next).toLocaleString("en")} left)`;
-  }
-  show();
+  const more = inBatches(body, differences.length, (from, to) => differences.slice(from, to).map(line));
   return h("div", {}, h("table", { class: "diff" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "What"),
       h("th", { scope: "col" }, `#${a}`), h("th", { scope: "col" }, `#${b}`))), body), more);

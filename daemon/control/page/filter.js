@@ -81,7 +81,10 @@ export class FilterBar extends EventTarget {
 
   use(error) {
     const [before, , after] = this.markedParts(error.column);
-    this.text = before + error.suggestion + after;
+    // "host:" has the colon that follows the mistake, "is:error" the value behind it, too.
+    const isKey = error.suggestion.endsWith(":");
+    const taken = isKey ? /^:/ : error.suggestion.includes(":") ? /^[^\s()]*/ : /^/;
+    this.text = before + error.suggestion + after.replace(taken, "");
     this.input.focus();
     this.apply(true);
   }

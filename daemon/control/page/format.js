@@ -46,10 +46,12 @@ function day(date) {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 }
 
-// In the list: today by the clock, else by the day.
+// In the list: today by the clock, this year without the year.
 export function shortTime(iso) {
   const date = new Date(iso);
-  return startOfDay(date) === startOfDay(Date.now()) ? clock(date) : day(date);
+  if (startOfDay(date) === startOfDay(Date.now())) return clock(date);
+  if (date.getFullYear() !== new Date().getFullYear()) return day(date);
+  return `${day(date).slice(5)} ${clock(date).slice(0, 5)}`;
 }
 
 export function longTime(us) {
@@ -64,11 +66,15 @@ export function statusClass(row) {
   return `s-${Math.floor(row.status / 100)}`;
 }
 
-// What stands in the column of the status.
+// What stands in the column of the status; it has no room for a failure().
 export function statusText(row) {
   if (row.status) return String(row.status);
-  if (row.state === "pending") return "…";
-  return row.error || row.state || "–";
+  return row.state === "pending" ? "…" : "–";
+}
+
+// Why an exchange did not end as it should; null if it did, or goes on.
+export function failure(row) {
+  return row.error || (["done", "pending"].includes(row.state) ? null : row.state);
 }
 
 export function count(number, one, many) {

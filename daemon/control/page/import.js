@@ -33,7 +33,8 @@ async function send(file, place, signal, actions, skipsInvalid) {
   } catch (error) {
     if (error.name === "AbortError") return;
     replace(place, problem(error));
-    if (error.status === 422 && !skipsInvalid) append(place.firstChild,
+    // Where the file itself is wrong it would not help.
+    if (error.status === 422 && !skipsInvalid && /^entry \d/.test(error.message)) append(place.firstChild,
       button("Leave out what is invalid", () => send(file, place, signal, actions, true)));
   }
 }

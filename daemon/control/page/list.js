@@ -2,7 +2,7 @@
 // The list: of all rows of the model only those in sight are elements, and those are used again.
 // The focus stays on the grid; which row it is on is said by aria-activedescendant.
 import { byId, h } from "./dom.js";
-import { duration, shortTime, size, statusClass, statusText } from "./format.js";
+import { duration, failure, longTime, shortTime, size, statusClass, statusText } from "./format.js";
 
 const SPARE_ROWS = 8; // above and below what is in sight
 const LOAD_ROWS = 60; // how close to an end the next page is asked for
@@ -36,13 +36,15 @@ function fillRow(slot, row) {
   const [time, method, status, url, type, bytes, ms] = slot.cells;
   slot.row = row;
   time.textContent = shortTime(row.started_at);
+  time.title = longTime(Date.parse(row.started_at) * 1000);
   method.textContent = row.method || "";
   status.replaceChildren(h("span", { class: statusClass(row) }, statusText(row)));
+  status.title = failure(row) || "";
   url.replaceChildren(...[
     row.is_marked && h("span", { class: "mark", title: "Marked" }, "★"),
     row.source && row.source !== "proxy" && h("span", { class: "badge" }, row.source),
     ...urlParts(row),
-    row.error && row.status && h("span", { class: "s-error u-error" }, row.error),
+    failure(row) && h("span", { class: "s-error u-error" }, failure(row)),
   ].filter(Boolean));
   url.title = row.url || "";
   type.textContent = typeText(row);

@@ -100,7 +100,8 @@ function more(load) {
 
 function drawEmpty() {
   const empty = byId("empty");
-  empty.hidden = !model.isLoaded || model.rows.length > 0;
+  if (!model.isLoaded) return; // it may say why
+  empty.hidden = model.rows.length > 0;
   if (empty.hidden || empty.dataset.filter === model.filter) return;
   empty.dataset.filter = model.filter;
   if (model.filter === "") {

@@ -18,7 +18,7 @@ const states = {
 
 function errorBox(exchange) {
   if (!exchange.error && !exchange.error_text) return null;
-  return h("div", { class: "problem" }, h("strong", {}, exchange.error || "error"),
+  return h("div", { class: "problem" }, h("strong", { class: "code" }, exchange.error || "error"),
     h("p", {}, exchange.error_text || ""));
 }
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Names with values: header fields, query parameters, forms, facts.
+import { inBatches } from "./batches.js";
 import { button, h, say } from "./dom.js";
 import { copyText } from "./copy.js";
 
 // A table of [name, value]; values as they were recorded. Null without any.
 export function pairTable(title, pairs) {
   if (!pairs || pairs.length === 0) return null;
-  const rows = pairs.map(([name, value]) => h("tr", {},
-    h("th", { scope: "row" }, name), h("td", {}, value)));
-  return h("table", { class: "pairs", "aria-label": title }, h("tbody", {}, rows));
+  const body = h("tbody");
+  const more = inBatches(body, pairs.length, (from, to) => pairs.slice(from, to).map(
+    ([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value))));
+  return [h("table", { class: "pairs", "aria-label": title }, body), more];
 }
 
 export function section(title, content, { note, isOpen = true, tools } = {}) {

@@ -90,11 +90,11 @@ class ReplayDialog {
     this.sendButton = h("button", { type: "submit", class: "button primary" }, "Send");
     this.stopButton = button("Stop", () => this.stop(), { hidden: true });
     const form = h("form", {}, warning && h("p", { class: "problem-line" }, warning),
-      h("label", { class: "field-label", for: "replay-to" }, "To another origin (else where they went before)"),
+      h("label", { class: "field-label", for: "replay-to" }, "To another origin (if empty, where they went before)"),
       this.to, h("div", { class: "dialog-actions" }, this.sendButton, this.stopButton));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.send(this.isAgreed);
+      if (!this.isGoing) this.send(this.isAgreed);
     });
     openDialog(this.dialog, title, subject, form, this.place, this.results.element);
     this.dialog.addEventListener("close", () => this.stop(), { once: true });
@@ -146,7 +146,8 @@ class ReplayDialog {
   }
 
   setGoing(isGoing) {
-    this.sendButton.disabled = isGoing;
+    this.isGoing = isGoing;
+    this.sendButton.setAttribute("aria-disabled", isGoing); // `disabled` would lose the focus
     this.stopButton.hidden = !isGoing;
     if (this.results.told > 0) this.sendButton.textContent = "Send once more";
   }
@@ -180,7 +181,7 @@ export function replayListed(filter, actions) {
   return new ReplayDialog({
     title: "Send what is listed again",
     subject: h("p", {}, amount, filter ? [" that match ", h("code", {}, filter)] : " of the whole recording"),
-    body: { filter, concurrency: AT_ONCE },
+    body: { filter: filter || "id:1..", concurrency: AT_ONCE },
     isAgreed: false,
     actions,
   });

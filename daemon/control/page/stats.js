@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What the listed exchanges come to, by host and status. A host or a status is a way to its rows.
 import { askJson } from "./api.js";
+import { inBatches } from "./batches.js";
 import { append, button, byId, h, problem, replace } from "./dom.js";
 import { count, duration, exactSize, size } from "./format.js";
 
-const BATCH = 200;
 const SCALE_FROM_MS = 1; // what is quicker begins at the left end of its bar
 
 // A value as one word of a filter.
@@ -72,15 +72,8 @@ function head() {
 function table(rows, use) {
   const body = h("tbody");
   const longest = Math.max(...rows.map((row) => row.p99_ms ?? 0));
-  let next = 0;
-  const more = button("", () => show());
-  function show() {
-    for (const end = Math.min(next + BATCH, rows.length); next < end; next += 1)
-      body.append(line(rows[next], rows[next - 1]?.host !== rows[next].host, longest, use));
-    more.hidden = next >= rows.length;
-    more.textContent = `Show more (${(rows.length - next).toLocaleString("en")} left)`;
-  }
-  show();
+  const more = inBatches(body, rows.length, (from, to) => rows.slice(from, to).map((row, i) =>
+    line(row, rows[from + i - 1]?.host !== row.host, longest, use)));
   return [h("table", { class: "stats-table" }, head(), body), more];
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Where the time went: the phases as bars on one scale, and the segments of both bodies on it.
-import { button, h } from "./dom.js";
+import { inBatches } from "./batches.js";
+import { h } from "./dom.js";
 import { exactSize, longTime, microseconds, size } from "./format.js";
 import { facts, section } from "./pairs.js";
 
@@ -12,7 +13,6 @@ const phases = [
   ["wait_us", "Waiting for the answer"],
   ["receive_us", "Receiving the answer"],
 ];
-const SEGMENTS = 200;
 const TICKS = 2000;
 
 // One phase begins where the one before ends. What hark and the client took comes first.
@@ -93,16 +93,7 @@ function segmentRows(segments, from, until) {
 
 function segmentTable(segments) {
   const body = h("tbody");
-  let shown = 0;
-  const more = button("", () => show());
-  function show() {
-    const until = Math.min(segments.length, shown + SEGMENTS);
-    body.append(...segmentRows(segments, shown, until));
-    shown = until;
-    more.hidden = shown === segments.length;
-    more.textContent = `Show more (${(segments.length - shown).toLocaleString("en")} left)`;
-  }
-  show();
+  const more = inBatches(body, segments.length, (from, to) => segmentRows(segments, from, to));
   return h("div", {}, h("table", { class: "segments" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "number" }, "At"),
       h("th", { scope: "col", class: "number" }, "After"), h("th", { scope: "col" }, "Side"),
