@@ -227,6 +227,10 @@ bool tunnel_is_refused(struct worker *worker, const struct peer *peer, const str
     }
     if (!is_relayed_for_sure(worker, target))
         return false;
+    // What is said to a CONNECT few clients show.
+    log_warn(worker->log, "playback",
+             "miss: CONNECT %s:%d: the host is in passthrough; in playback nothing is relayed",
+             target->host, target->port);
     playback_count_miss(worker->playback, peer->session_id);
     *refusal = (struct tunnel_refusal){
         504, "playback-miss",

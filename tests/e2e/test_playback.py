@@ -484,6 +484,7 @@ def test_no_connection_and_no_dns(tls_origin, https_daemon, play, client, daemon
         assert ask(player, client, request("GET", "http://nowhere.example/"))[0][0] == 504
         relayed = client(player)
         assert open_tunnel(relayed, "relayed.example:443").start_line.split()[1] == "504"
+        player.wait_log("miss: CONNECT relayed.example:443: the host is in passthrough")
     finally:
         tracer.terminate()
         tracer.wait()
