@@ -4,7 +4,7 @@
 import json
 import threading
 
-from harness.origin import replies
+from harness.origin import OK, replies
 from harness.page import NOT_FOUND, ROWS, fetch, fetch_all, recorded, response
 from harness.wait import wait_until
 
@@ -117,6 +117,25 @@ def test_unsafe_requests_want_to_be_agreed_to(recorder, open_page, origin, clien
     page.key("Enter")
     page.wait_text("#dialog", "2 requests sent again")
     assert sorted(r.target for r in server.requests) == ["/a", "/a", "/b", "/b"]
+
+
+def test_marks_of_redaction_are_sent_by_who_agrees(daemon, open_page, origin, client):
+    hark = daemon(ui="127.0.0.1:0", settings=["redact_headers=Authorization"])
+    server = origin(OK)
+    fetch(client, hark, server, "/mine", "Authorization: Bearer secret")
+    ident = recorded(hark)[0]
+    page = open_page(hark, f"/?id={ident}")
+    page.wait_text(".actions", "Send again")
+    page.key("r")
+    page.wait_text("#dialog", f"Send #{ident} again")
+    page.key("Enter")
+    page.wait_text("#dialog .problem", "1 request was not sent")
+    page.wait_text(".results", "redacted: Authorization")
+    assert len(server.requests) == 1
+    page.click("#dialog .problem button")
+    page.wait_text(ROWS, "replay")
+    page.wait("!document.querySelector('#dialog .problem')")
+    assert server.requests[1].get("authorization").startswith("Bearer redacted:")
 
 
 def test_replay_that_is_left_stops(recorder, open_page, origin, client):
