@@ -296,7 +296,9 @@ static int end_undecided(struct piece *piece)
     struct redact_body *body = piece->body;
     body->is_undecided = false;
     body->is_decoded = true;
-    int rc = write_decoded(body, body->space.data, body->space.length, piece->out, piece->err);
+    int rc = 0;
+    if (body->space.length > 0)
+        rc = write_decoded(body, body->space.data, body->space.length, piece->out, piece->err);
     buffer_fini(&body->held);
     buffer_fini(&body->space);
     return rc;
