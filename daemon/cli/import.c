@@ -74,6 +74,16 @@ static int open_file(struct import_run *import, const char *path, struct err *er
 
 // --- by the daemon ------------------------------------------------------------------------------
 
+// How it can be done in spite of the mistake, behind a message that says that it can.
+static const char *hint(const struct err *err)
+{
+    size_t length = strlen(err->text);
+    size_t end = strlen(IMPORT_CAN_SKIP);
+    return length >= end && strcmp(err->text + length - end, IMPORT_CAN_SKIP) == 0
+               ? " with --skip-invalid"
+               : "";
+}
+
 static void tell(struct import_run *import, const char *problem)
 {
     if (import->told++ < PROBLEMS_MAX)
@@ -102,7 +112,7 @@ static enum status import_there(struct import_run *import)
         daemon_post_file(import->invocation->data_dir, &upload, &answer, &err);
     progress_line_end(&import->progress);
     if (outcome != DAEMON_ANSWERED)
-        return invocation_fail(import->invocation, STATUS_FAILED, "%s", err.text);
+        return invocation_fail(import->invocation, STATUS_FAILED, "%s%s", err.text, hint(&err));
     import->result = (struct import_result){
         .added = json_integer_value(json_object_get(answer, "added")),
         .foreign = json_integer_value(json_object_get(answer, "foreign")),
@@ -179,8 +189,8 @@ static enum status import_here(struct import_run *import)
     if (!err.is_set)
         return STATUS_DONE;
     if (import->result.added == 0)
-        return invocation_fail(import->invocation, STATUS_FAILED, "%s: %s; nothing was added",
-                               import->name, err.text);
+        return invocation_fail(import->invocation, STATUS_FAILED, "%s: %s%s; nothing was added",
+                               import->name, err.text, hint(&err));
     return invocation_fail(import->invocation, STATUS_FAILED,
                            "%s: %s; %" PRId64 " exchanges were added before", import->name,
                            err.text, import->result.added);

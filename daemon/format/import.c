@@ -42,7 +42,7 @@ static int take_invalid(struct reading *reading, struct err *problem, struct err
     const struct import_options *options = reading->options;
     err_prefix(problem, "entry %" PRId64, reading->index);
     if (!options->skips_invalid)
-        return err_set(err, "%s", problem->text);
+        return err_set(err, "%s; " IMPORT_CAN_SKIP, problem->text);
     if (!reading->is_check)
         return 0;
     reading->result->invalid++;
@@ -70,22 +70,26 @@ static int take_entry(struct reading *reading, const json_t *entry, entry_fn rea
     return 0;
 }
 
-static int take_too_long(struct reading *reading, struct err *problem, struct err *err)
+// What is too long or no JSON can be left out if it is seen where it ends.
+static int take_unreadable(struct reading *reading, int64_t start, struct err *problem,
+                           struct err *err)
 {
-    if (take_invalid(reading, problem, err) != 0)
-        return -1;
-    return json_file_pass_over(&reading->file, err);
+    struct err no_end = {0};
+    reading->file.at = start;
+    if (json_file_pass_over(&reading->file, &no_end) == 0)
+        return take_invalid(reading, problem, err);
+    return err_set(err, "entry %" PRId64 ": %s", reading->index,
+                   reading->file.is_too_long ? no_end.text : problem->text);
 }
 
 static int next_entry(struct reading *reading, entry_fn read_entry, struct err *err)
 {
     reading->index++;
     struct err problem = {0};
+    int64_t start = reading->file.at;
     json_t *entry = json_file_value(&reading->file, &problem);
-    if (entry == NULL && reading->file.is_too_long)
-        return take_too_long(reading, &problem, err);
     if (entry == NULL)
-        return err_set(err, "entry %" PRId64 ": %s", reading->index, problem.text);
+        return take_unreadable(reading, start, &problem, err);
     int result = take_entry(reading, entry, read_entry, err);
     json_decref(entry);
     return result;
@@ -170,19 +174,37 @@ static int read_lines(struct reading *reading, struct err *err)
                : 0;
 }
 
-// The lines that hark writes begin with an id.
+static bool is_any(const json_t *key, const char *name, const char *other)
+{
+    const char *text = json_string_value(key);
+    return text != NULL && (strcmp(text, name) == 0 || strcmp(text, other) == 0);
+}
+
+// Does the object at the place of reading have one of these names, before it has a "log"?
+static bool has_name(struct json_file *file, const char *name, const char *other)
+{
+    struct err ignored = {0};
+    bool is_it = false;
+    bool goes_on = json_file_take(file, '{', &ignored) == 0;
+    while (goes_on && json_file_peek(file) == '"') {
+        json_t *key = json_file_value(file, &ignored);
+        is_it = is_any(key, name, other);
+        goes_on = key != NULL && !is_it && !is_any(key, "log", "log") &&
+                  json_file_take(file, ':', &ignored) == 0 &&
+                  json_file_pass_over(file, &ignored) == 0 &&
+                  json_file_has_more(file, '}', &ignored);
+        json_decref(key);
+    }
+    return is_it;
+}
+
+// A line has an id if hark wrote it, and a method in any case; in which order does not matter.
 static bool has_lines(struct reading *reading)
 {
-    struct json_file *file = &reading->file;
-    int64_t start = file->at;
-    struct err ignored = {0};
-    json_t *key = json_file_take(file, '{', &ignored) == 0 && json_file_peek(file) == '"'
-                      ? json_file_value(file, &ignored)
-                      : NULL;
-    bool is_id = json_is_string(key) && strcmp(json_string_value(key), "id") == 0;
-    json_decref(key);
-    file->at = start;
-    return is_id;
+    int64_t start = reading->file.at;
+    bool is_line = has_name(&reading->file, "id", "method");
+    reading->file.at = start;
+    return is_line;
 }
 
 // --- both readings ------------------------------------------------------------------------------
@@ -192,6 +214,16 @@ static void skip_byte_order_mark(struct json_file *file)
     json_file_peek(file);
     if (file->window_length >= 3 && memcmp(file->window, "\xef\xbb\xbf", 3) == 0)
         file->at = 3;
+}
+
+static int read_any(struct reading *reading, struct err *err)
+{
+    int first = json_file_peek(&reading->file);
+    if (first < 0 && reading->file.read_errno == 0)
+        return err_set(err, "the file is empty");
+    if (first >= 0 && first != '{')
+        return err_set(err, "this is neither a HAR file nor JSON lines of hark");
+    return has_lines(reading) ? read_lines(reading, err) : read_har(reading, err);
 }
 
 static int read_once(const struct import_options *options, bool is_check,
@@ -205,7 +237,7 @@ static int read_once(const struct import_options *options, bool is_check,
     reading->file.value_max_bytes =
         options->entry_max_bytes > 0 ? options->entry_max_bytes : IMPORT_ENTRY_MAX_BYTES;
     skip_byte_order_mark(&reading->file);
-    int outcome = has_lines(reading) ? read_lines(reading, err) : read_har(reading, err);
+    int outcome = read_any(reading, err);
     free(reading);
     return outcome;
 }

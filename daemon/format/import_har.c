@@ -3,6 +3,7 @@
 // those of other tools have the bodies decoded, while their fields speak of a coding: the field is
 // kept under another name then, so that the body is not decoded twice.
 #include "hark/base64.h"
+#include "hark/coding.h"
 #include "hark/message.h"
 #include "hark/websocket.h"
 #include "import_entry.h"
@@ -12,9 +13,6 @@
 #include <strings.h>
 
 #define US_PER_S 1000000.0
-
-// What became of Content-Encoding where the body is not coded any more.
-#define UNDONE_ENCODING "Hark-Undone-Content-Encoding"
 
 struct har_entry {
     struct whole_exchange *exchange;
@@ -28,6 +26,19 @@ struct har_entry {
 
 // --- heads --------------------------------------------------------------------------------------
 
+// Chrome joins the values of fields of one name with line feeds.
+static void add_values(struct har_entry *har, struct fields *fields, const char *name,
+                       const char *value)
+{
+    do {
+        size_t length = strcspn(value, "\r\n");
+        import_check_field(name, value, length, har->err);
+        fields_add(fields, &har->row->arena, name, strlen(name), value, length);
+        value += length;
+        value += strspn(value, "\r\n");
+    } while (*value != '\0');
+}
+
 static void add_field(struct har_entry *har, struct fields *fields, const json_t *header)
 {
     const char *name = import_text(header, "name", har->err);
@@ -36,8 +47,7 @@ static void add_field(struct har_entry *har, struct fields *fields, const json_t
         err_set(har->err, "a header has no name");
     // HTTP/2 has what the start line says as fields.
     else if (name[0] != ':')
-        fields_add(fields, &har->row->arena, name, strlen(name), value != NULL ? value : "",
-                   value != NULL ? strlen(value) : 0);
+        add_values(har, fields, name, value != NULL ? value : "");
 }
 
 static void read_headers(struct har_entry *har, struct fields *fields, const json_t *message)
@@ -73,10 +83,10 @@ static void read_response(struct har_entry *har)
 {
     struct exchange_row *row = har->row;
     int64_t status = import_integer(har->response, "status", 0, har->err);
-    if (status < 0 || status > 999)
+    if (status < -1 || status > 999)
         err_set(har->err, "response.status is no status");
-    row->status = (int)status;
-    if (status == 0)
+    row->status = status < 0 ? 0 : (int)status; // some tools write -1 where there was no answer
+    if (row->status == 0)
         return;
     row->reason = import_row_text(row, har->response, "statusText", har->err);
     row->response_version = import_row_text(row, har->response, "httpVersion", har->err);
@@ -129,8 +139,8 @@ static void rename_coding(struct exchange_row *row, struct fields *fields)
         struct field *field = &fields->items[i];
         if (!field_is_named(field, "Content-Encoding"))
             continue;
-        field->name = arena_strdup(&row->arena, UNDONE_ENCODING);
-        field->name_length = strlen(UNDONE_ENCODING);
+        field->name = arena_strdup(&row->arena, CODING_UNDONE_FIELD);
+        field->name_length = strlen(CODING_UNDONE_FIELD);
     }
     arena_fini(&scratch);
 }
@@ -139,9 +149,9 @@ static void rename_coding(struct exchange_row *row, struct fields *fields)
 static int64_t read_body(struct har_entry *har, const json_t *message, struct import_body *body,
                          const json_t *content, struct fields *fields)
 {
-    const json_t *wire = json_object_get(content, "_wire");
+    const json_t *wire = import_member(content, "_wire");
     json_t *form = NULL;
-    body->text = wire != NULL ? wire : json_object_get(content, "text");
+    body->text = wire != NULL ? wire : import_member(content, "text");
     body->is_base64 = wire != NULL || is_base64(content, har->err);
     body->chunks = json_object_get(content, "_chunks");
     if (body->text == NULL)
@@ -295,7 +305,7 @@ static void read_hark(struct har_entry *har)
     row->error_text = NULL;
     import_columns(row, hark, har->err);
     row->request_version = import_row_text(row, hark, "request_version", har->err);
-    row->reason = import_row_text(row, hark, "reason", har->err);
+    row->reason = arena_strdup(&row->arena, import_text(hark, "reason", har->err));
     row->response_version = import_row_text(row, hark, "response_version", har->err);
 }
 

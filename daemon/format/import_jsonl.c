@@ -48,7 +48,7 @@ static void read_heads(struct exchange_row *row, const json_t *line, struct err 
     if (status < 0 || status > 999)
         err_set(err, "status is no status");
     row->status = (int)status;
-    row->reason = import_row_text(row, line, "reason", err);
+    row->reason = arena_strdup(&row->arena, import_text(line, "reason", err)); // may be empty
     row->response_version = import_row_text(row, line, "response_version", err);
     import_pairs(row, &row->response_headers, line, "response_headers", err);
     row->request_type = media_type(&row->request_headers, &row->arena);
@@ -60,11 +60,11 @@ static int64_t read_body(struct whole_exchange *exchange, enum body_side side, c
                          const char *key, struct err *err)
 {
     const json_t *given = import_object(line, key, err);
-    const json_t *wire = json_object_get(given, "wire_base64");
-    const json_t *base64 = wire != NULL ? wire : json_object_get(given, "base64");
+    const json_t *wire = import_member(given, "wire_base64");
+    const json_t *base64 = wire != NULL ? wire : import_member(given, "base64");
     const struct import_body body = {
         .side = side,
-        .text = base64 != NULL ? base64 : json_object_get(given, "text"),
+        .text = base64 != NULL ? base64 : import_member(given, "text"),
         .is_base64 = base64 != NULL,
         .chunks = json_object_get(given, "chunks"),
     };

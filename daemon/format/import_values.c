@@ -20,7 +20,7 @@
 
 // --- members ------------------------------------------------------------------------------------
 
-static const json_t *member(const json_t *object, const char *key)
+const json_t *import_member(const json_t *object, const char *key)
 {
     const json_t *value = json_object_get(object, key);
     return json_is_null(value) ? NULL : value;
@@ -28,7 +28,7 @@ static const json_t *member(const json_t *object, const char *key)
 
 const char *import_text(const json_t *object, const char *key, struct err *err)
 {
-    const json_t *value = member(object, key);
+    const json_t *value = import_member(object, key);
     if (value == NULL)
         return NULL;
     if (!json_is_string(value))
@@ -49,7 +49,7 @@ const char *import_row_text(struct exchange_row *row, const json_t *object, cons
 
 int64_t import_integer(const json_t *object, const char *key, int64_t otherwise, struct err *err)
 {
-    const json_t *value = member(object, key);
+    const json_t *value = import_member(object, key);
     if (value == NULL)
         return otherwise;
     if (json_is_integer(value))
@@ -63,7 +63,7 @@ int64_t import_integer(const json_t *object, const char *key, int64_t otherwise,
 
 int64_t import_ms(const json_t *object, const char *key, struct err *err)
 {
-    const json_t *value = member(object, key);
+    const json_t *value = import_member(object, key);
     if (value != NULL && !json_is_number(value))
         err_set(err, "%s is no number", key);
     double ms = value != NULL ? json_number_value(value) : -1;
@@ -72,7 +72,7 @@ int64_t import_ms(const json_t *object, const char *key, struct err *err)
 
 bool import_bool(const json_t *object, const char *key, struct err *err)
 {
-    const json_t *value = member(object, key);
+    const json_t *value = import_member(object, key);
     if (value != NULL && !json_is_boolean(value))
         err_set(err, "%s is neither true nor false", key);
     return json_is_true(value);
@@ -80,7 +80,7 @@ bool import_bool(const json_t *object, const char *key, struct err *err)
 
 const char *import_json(struct exchange_row *row, const json_t *object, const char *key)
 {
-    const json_t *value = member(object, key);
+    const json_t *value = import_member(object, key);
     char *text = value != NULL ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     const char *kept = arena_strdup(&row->arena, text);
     free(text);
@@ -90,17 +90,28 @@ const char *import_json(struct exchange_row *row, const json_t *object, const ch
 void import_pairs(struct exchange_row *row, struct fields *fields, const json_t *object,
                   const char *key, struct err *err)
 {
-    const json_t *value = member(object, key);
+    const json_t *value = import_member(object, key);
     char *text = value != NULL ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
     struct err problem = {0};
     if (text != NULL && fields_from_json(fields, &row->arena, text, &problem) != 0)
         err_set(err, "%s: %s", key, problem.text);
+    for (size_t i = 0; i < fields->count; i++)
+        import_check_field(fields->items[i].name, fields->items[i].value,
+                           fields->items[i].value_length, err);
     free(text);
+}
+
+void import_check_field(const char *name, const char *value, size_t length, struct err *err)
+{
+    if (!text_is_token(name, strlen(name)))
+        err_set(err, "\"%s\" is no name of a header field", name);
+    else if (!text_is_field_value(value, length))
+        err_set(err, "the value of the header field %s has a control character in it", name);
 }
 
 const json_t *import_object(const json_t *object, const char *key, struct err *err)
 {
-    const json_t *value = member(object, key);
+    const json_t *value = import_member(object, key);
     if (value != NULL && !json_is_object(value)) {
         err_set(err, "%s is no object", key);
         return NULL;
@@ -174,6 +185,14 @@ static char *clean_url(const char *url)
     return buffer_take(&clean);
 }
 
+// Does it begin with a scheme?
+static bool is_absolute(const char *url)
+{
+    static const char in_scheme[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+.-";
+    return isalpha((unsigned char)*url) && url[strspn(url, in_scheme)] == ':';
+}
+
 static bool is_http(const char *url)
 {
     return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
@@ -186,7 +205,9 @@ int import_url(struct exchange_row *row, const char *url, struct err *err)
     struct target target;
     struct err problem = {0};
     int result = 0;
-    if (!is_tunnel && !is_http(clean))
+    if (!is_tunnel && !is_absolute(clean))
+        result = err_set(err, "url: \"%.80s\" does not say where; it has no scheme", clean);
+    else if (!is_tunnel && !is_http(clean))
         result = 1;
     else if (target_parse(&target, &row->arena, is_tunnel ? "CONNECT" : row->method, clean,
                           &problem) != 0)

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// NULL if it is missing or null. Borrowed from the object.
+const json_t *import_member(const json_t *object, const char *key);
 // NULL if there is none. Borrowed from the object.
 const char *import_text(const json_t *object, const char *key, struct err *err);
 // The same in the row's arena; "" is nothing, too.
@@ -28,12 +30,15 @@ const char *import_json(struct exchange_row *row, const json_t *object, const ch
 // [["Name","value"],…]
 void import_pairs(struct exchange_row *row, struct fields *fields, const json_t *object,
                   const char *key, struct err *err);
+// A field that could not be in a message is a mistake.
+void import_check_field(const char *name, const char *value, size_t length, struct err *err);
 // A member that has to be an object; NULL if it is missing.
 const json_t *import_object(const json_t *object, const char *key, struct err *err);
 
 // 2026-11-20T09:00:00.123456+01:00, as Unix microseconds; from 1970 to 9999. 0 or -1.
 int import_date(const char *text, int64_t *wall_us);
-// Fills in scheme, host, port, path and query. 0; 1 if it is none of http, https, ws or wss; -1.
+// Fills in scheme, host, port, path and query. 0; 1 if its scheme is none of http, https, ws and
+// wss; -1.
 int import_url(struct exchange_row *row, const char *url, struct err *err);
 
 // The columns of the table `exchange` under their names, as hark writes them, but for those of the

@@ -82,6 +82,17 @@ static size_t on_read(void *buffer, size_t size, void *ctx)
     return now;
 }
 
+static json_t *load(struct json_file *file, int64_t start, size_t flags, json_error_t *problem)
+{
+    file->is_too_long = false;
+    file->at = start;
+    file->value_end = start + file->value_max_bytes;
+    json_t *value = json_load_callback(
+        on_read, file, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL | flags, problem);
+    file->at = file->is_too_long ? start : start + problem->position;
+    return value;
+}
+
 json_t *json_file_value(struct json_file *file, struct err *err)
 {
     if (json_file_peek(file) < 0) {
@@ -90,15 +101,12 @@ json_t *json_file_value(struct json_file *file, struct err *err)
     }
     int64_t start = file->at;
     json_error_t problem;
-    file->is_too_long = false;
-    file->value_end = start + file->value_max_bytes;
-    json_t *value = json_load_callback(
-        on_read, file, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &problem);
-    bool has_ended =
-        value == NULL && json_error_code(&problem) == json_error_premature_end_of_input;
-    file->at = file->is_too_long ? start : start + problem.position;
+    json_t *value = load(file, start, 0, &problem);
+    if (value == NULL && json_error_code(&problem) == json_error_numeric_overflow)
+        value = load(file, start, JSON_DECODE_INT_AS_REAL, &problem);
     if (value != NULL)
         return value;
+    bool has_ended = json_error_code(&problem) == json_error_premature_end_of_input;
     if (file->is_too_long)
         err_set(err, "longer than %" PRId64 " MiB, which is the most that is taken",
                 file->value_max_bytes / 1024 / 1024);
@@ -122,6 +130,13 @@ static int pass_over_string(struct json_file *file, struct err *err)
     return fail(file, "the file breaks off", err);
 }
 
+static void pass_over_scalar(struct json_file *file)
+{
+    while (fill(file, file->at) &&
+           strchr(",:]} \t\r\n", file->window[file->at - file->window_at]) == NULL)
+        file->at++;
+}
+
 int json_file_pass_over(struct json_file *file, struct err *err)
 {
     int64_t depth = 0;
@@ -131,10 +146,12 @@ int json_file_pass_over(struct json_file *file, struct err *err)
             return fail(file, "the file breaks off", err);
         depth += c == '{' || c == '[' ? 1 : 0;
         depth -= c == '}' || c == ']' ? 1 : 0;
+        if (c == '"' && pass_over_string(file, err) != 0)
+            return -1;
         if (c != '"')
             file->at++;
-        else if (pass_over_string(file, err) != 0)
-            return -1;
+        if (strchr("\"{}[],:", c) == NULL)
+            pass_over_scalar(file);
     } while (depth > 0);
     return 0;
 }

@@ -34,7 +34,8 @@ int json_file_peek(struct json_file *file);
 int json_file_take(struct json_file *file, char expected, struct err *err);
 // Takes a comma, or the bracket that ends the list: true if there is more.
 bool json_file_has_more(struct json_file *file, char bracket, struct err *err);
-// The value that begins here; the caller owns it. NULL if there is none.
+// The value that begins here; the caller owns it. NULL if there is none. If an integer in it is too
+// large for one, all of its integers become real numbers.
 json_t *json_file_value(struct json_file *file, struct err *err);
 // Passes over the value that begins here, of any length: only its strings and brackets are looked
 // at.

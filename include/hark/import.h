@@ -32,6 +32,9 @@ struct import_options {
     void *ctx;
 };
 
+// How the message ends where `skips_invalid` would help.
+#define IMPORT_CAN_SKIP "such entries can be left out"
+
 // 0, or -1: the message names the entry and what is wrong with it. `result` says what was added.
 int import_read(const struct import_options *options, struct import_result *result,
                 struct err *err);

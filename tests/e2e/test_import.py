@@ -256,11 +256,11 @@ MISTAKES = [
     (json.dumps(CHROME)[:2500], "entry 5: the file breaks off"),
     (json.dumps(CHROME)[:-2], "breaks off"),
     (json.dumps(CHROME) + "x", "more after the end"),
-    ("", "breaks off"),
+    ("", "file is empty"),
     ("{}", "no HAR file"),
-    ("[]", "no '{'"),
+    ("[]", "neither a HAR file"),
     ('{"log":{"entries":{}}}', "no '['"),
-    ("<html>", "no '{'"),
+    ("<html>", "neither a HAR file"),
     ('{"log":{"entries":[1]}}', "entry 1: there is no request"),
     ('{"log":{"entries":[{"request":[]}]}}', "entry 1: request is no object"),
     (broken(lambda e: e["request"].pop("method")), "entry 3: request.method"),
@@ -290,6 +290,23 @@ def test_entries_with_mistakes_are_left_out_if_asked(place):
     assert done.returncode == 1
     assert "entry 3: request.url is missing; left out" in done.stderr
     assert "added 3 exchanges" in done.stderr and len(place.rows()) == 3
+
+
+def test_way_out_is_named_where_it_helps(place):
+    """What is no JSON can be left out, too: scripts write halves of characters."""
+    half = broken(lambda e: e["request"].update(comment="a\ud800b"))
+    done = place.add(half)
+    assert done.returncode == 1 and place.rows() == []
+    assert "entry 3: invalid Unicode" in done.stderr
+    assert "such entries can be left out with --skip-invalid" in done.stderr
+    assert "added 3 exchanges" in place.add(half, "--skip-invalid").stderr
+    assert "--skip-invalid" not in place.add(json.dumps(CHROME)[:2500]).stderr
+
+
+def test_lines_whose_members_were_sorted(place):
+    line = {"started_us": 1, "body_truncated": False, "method": "GET", "url": "http://h/sorted"}
+    assert place.add(json.dumps(line, sort_keys=True) + "\n").returncode == 0
+    assert [row["path"] for row in place.rows()] == ["/sorted"]
 
 
 def test_files_that_are_none(place, tmp_path):

@@ -185,14 +185,90 @@ static void test_a_long_body_with_any_characters(void **state)
 static void test_what_is_no_har_file(void **state)
 {
     (void)state;
-    assert_refused("", "breaks off");
-    assert_refused("   \n", "breaks off");
+    assert_refused("", "the file is empty");
+    assert_refused("   \n", "the file is empty");
+    assert_refused("[]", "neither a HAR file nor JSON lines");
+    assert_refused("\x89PNG\r\n", "neither a HAR file nor JSON lines");
+    assert_refused("{\"a\":1}", "no HAR file");
     assert_refused("{\"log\":[]}", "no '{'");
     assert_refused("{\"log\":{}}", "no HAR file");
     assert_refused("{\"log\":{\"entries\":[", "breaks off");
     assert_refused("{\"log\":{\"entries\":[{},]}}", "entry 1: there is no request");
     assert_refused("{log:1}", "at byte");
     assert_refused(ENTRY("") "{}", "more after the end");
+}
+
+#define HEADERS(list) ENTRY(",\"response\":{\"status\":200,\"headers\":[" list "]}")
+
+// As tools write them that were told of all fields of a name at once.
+static void test_values_of_several_lines_are_several_fields(void **state)
+{
+    (void)state;
+    struct taken taken = {0};
+    assert_read(HEADERS("{\"name\":\"set-cookie\",\"value\":\"a=1\\nb=2\\r\\nc=3\"},"
+                        "{\"name\":\"X\",\"value\":\"\"}"),
+                &taken);
+    const struct fields *fields = &taken.exchanges[0]->row->response_headers;
+    assert_int_equal(fields->count, 4);
+    assert_string_equal(fields->items[1].name, "set-cookie");
+    assert_string_equal(fields->items[1].value, "b=2");
+    assert_string_equal(fields->items[2].value, "c=3");
+    assert_string_equal(fields->items[3].value, "");
+    taken_fini(&taken);
+}
+
+static void test_fields_that_could_not_be_sent_are_mistakes(void **state)
+{
+    (void)state;
+    assert_refused(HEADERS("{\"name\":\"bad name\",\"value\":\"\"}"), "\"bad name\" is no name");
+    assert_refused(HEADERS("{\"name\":\"\",\"value\":\"\"}"), "\"\" is no name");
+    assert_refused(HEADERS("{\"name\":\"@/etc/passwd\",\"value\":\"\"}"), "is no name");
+    assert_refused(HEADERS("{\"name\":\"X\",\"value\":\"a\\u0001\"}"), "field X has a control");
+    assert_refused("{\"id\":1,\"started_us\":1,\"method\":\"GET\",\"url\":\"http://h/\","
+                   "\"request_headers\":[[\"X\",\"a\\nb\"]]}",
+                   "field X has a control");
+}
+
+static void test_null_is_a_body_that_is_missing(void **state)
+{
+    (void)state;
+    struct taken taken = {0};
+    assert_read(ENTRY(",\"response\":{\"status\":200,\"content\":{\"size\":2,\"text\":null}}"),
+                &taken);
+    assert_int_equal(taken.exchanges[0]->segment_count, 0);
+    assert_true(taken.exchanges[0]->row->body_truncated);
+    taken_fini(&taken);
+}
+
+static void test_status_of_no_answer(void **state)
+{
+    (void)state;
+    struct taken taken = {0};
+    assert_read(ENTRY(",\"response\":{\"status\":-1}"), &taken);
+    assert_int_equal(taken.exchanges[0]->row->status, 0);
+    taken_fini(&taken);
+    assert_refused(ENTRY(",\"response\":{\"status\":-2}"), "no status");
+}
+
+static void test_integers_of_any_size(void **state)
+{
+    (void)state;
+    struct taken taken = {0};
+    assert_read(ENTRY(",\"_id\":12345678901234567890,\"time\":20,\"response\":{\"status\":200}"),
+                &taken);
+    assert_int_equal(taken.exchanges[0]->row->status, 200);
+    assert_int_equal(taken.exchanges[0]->row->duration_us, 20000);
+    taken_fini(&taken);
+}
+
+static void test_url_without_scheme_is_a_mistake(void **state)
+{
+    (void)state;
+    assert_refused(ENTRY(",\"request\":{\"method\":\"GET\",\"url\":\"/x/y\"}"), "url: \"/x/y\"");
+    assert_refused(ENTRY(",\"request\":{\"method\":\"GET\",\"url\":\"\"}"), "url: \"\"");
+    struct taken taken = {0};
+    assert_read(ENTRY(",\"request\":{\"method\":\"GET\",\"url\":\"data:,x\"}"), &taken);
+    assert_int_equal(taken.count, 0);
 }
 
 // --- there and back -----------------------------------------------------------------------------
@@ -316,6 +392,37 @@ static void test_a_line_written_by_hand(void **state)
                    "entry 2: the file breaks off");
 }
 
+static void test_members_of_a_line_have_no_order(void **state)
+{
+    (void)state;
+    struct taken taken = {0};
+    assert_read("{\"body_truncated\": false, \"interim\": [{\"x\": \"}\\\"\"}], \"a\": -1.5e3,"
+                "\"method\":\"GET\",\"started_us\":1,\"url\":\"http://h/\"}\n",
+                &taken);
+    assert_int_equal(taken.count, 1);
+    taken_fini(&taken);
+}
+
+static void assert_reason(const char *text, const char *expected)
+{
+    struct taken taken = {0};
+    assert_read(text, &taken);
+    const char *reason = taken.exchanges[0]->row->reason;
+    assert_string_equal(reason != NULL ? reason : "none", expected);
+    taken_fini(&taken);
+}
+
+// Of an exchange that hark recorded; other tools write the same where there was none.
+static void test_reason_may_be_empty(void **state)
+{
+    (void)state;
+    assert_reason("{\"id\":1,\"started_us\":1,\"method\":\"GET\",\"url\":\"http://h/\","
+                  "\"status\":200,\"reason\":\"\"}",
+                  "");
+    assert_reason(ENTRY(",\"_hark\":{\"reason\":\"\"},\"response\":{\"status\":200}"), "");
+    assert_reason(ENTRY(",\"response\":{\"status\":200,\"statusText\":\"\"}"), "none");
+}
+
 // --- base64 -------------------------------------------------------------------------------------
 
 // --- what is too long
@@ -417,9 +524,17 @@ int main(void)
         cmocka_unit_test(test_a_body_keeps_its_segments),
         cmocka_unit_test(test_a_long_body_with_any_characters),
         cmocka_unit_test(test_what_is_no_har_file),
+        cmocka_unit_test(test_values_of_several_lines_are_several_fields),
+        cmocka_unit_test(test_fields_that_could_not_be_sent_are_mistakes),
+        cmocka_unit_test(test_null_is_a_body_that_is_missing),
+        cmocka_unit_test(test_status_of_no_answer),
+        cmocka_unit_test(test_integers_of_any_size),
+        cmocka_unit_test(test_url_without_scheme_is_a_mistake),
         STORE_TEST(test_messages_come_back_from_har),
         STORE_TEST(test_messages_come_back_from_lines),
         cmocka_unit_test(test_a_line_written_by_hand),
+        cmocka_unit_test(test_members_of_a_line_have_no_order),
+        cmocka_unit_test(test_reason_may_be_empty),
         cmocka_unit_test(test_a_line_that_is_too_long_is_left_out),
         cmocka_unit_test(test_an_entry_that_is_too_long_is_left_out),
         cmocka_unit_test(test_a_file_that_ends_in_what_is_too_long_is_refused),
