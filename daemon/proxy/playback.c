@@ -7,6 +7,7 @@
 
 #include "exchange.h"
 #include "hark/clock.h"
+#include "hark/coding.h"
 #include "hark/mem.h"
 #include "hark/utf8.h"
 #include "playback_key.h"
@@ -166,6 +167,8 @@ static void copy_fields(const struct exchange_row *recorded, struct fields *to, 
     for (size_t i = 0; i < from->count; i++) {
         const struct field *field = &from->items[i];
         size_t length = field->value_length;
+        if (field_is_named(field, CODING_UNDONE_FIELD))
+            continue;
         const char *value = recorded->headers_latin1
                                 ? utf8_restore_bytes(arena, field->value, &length)
                                 : field->value;

@@ -272,7 +272,7 @@ void playback_digest_init(struct playback_digest *digest, const struct config *c
     digest->is_json = type != NULL && (ends_with(type, "/json") || ends_with(type, "+json"));
     if (type != NULL && strncmp(type, "multipart/", strlen("multipart/")) == 0)
         digest->boundary = boundary_of(content_type->value);
-    digest->is_collecting = digest->is_json || digest->boundary != NULL;
+    digest->is_collecting = true;
     arena_fini(&arena);
 }
 

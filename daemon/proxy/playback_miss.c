@@ -4,148 +4,21 @@
 #include "playback_miss.h"
 
 #include "hark/mem.h"
+#include "hark/query.h"
 #include "hark/redact.h"
+#include "hark/utf8.h"
+#include "playback_differences.h"
 
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#define NEAR_MAX        16
-#define SHOWN_MAX       8  // differences
-#define VALUE_SHOWN_MAX 80 // bytes
-#define DEPTH_MAX       64
+#define NEAR_MAX  16
+#define DEPTH_MAX 64
 
-// Which key of the configuration would have made what is recorded as a mark equal.
-enum redact_key {
-    REDACT_NOTHING,
-    REDACT_HEADERS,
-    REDACT_QUERY,
-    REDACT_JSON,
-    REDACT_FORM,
-    REDACT_KEY_COUNT
-};
 static const char *const redact_keys[] = {NULL, "redact_headers", "redact_query", "redact_json",
                                           "redact_form"};
-
-// Differences, joined to a sentence. Owner: describe().
-struct differences {
-    struct buffer *out; // NULL: they are only weighed
-    int count;
-    int weight;
-    bool wants[REDACT_KEY_COUNT]; // keys that the recording was made with, and that are not set
-};
-
-// Owner: whoever tells it.
-struct difference {
-    int weight;
-    enum redact_key key;
-    const char *what;
-    const char *here; // NULL: there is none
-    const char *there;
-};
-
-static void append_value(struct buffer *out, const char *value)
-{
-    size_t length = strlen(value);
-    bool is_cut = length > VALUE_SHOWN_MAX;
-    size_t shown = is_cut ? VALUE_SHOWN_MAX : length;
-    while (is_cut && shown > 0 && (value[shown] & 0xc0) == 0x80)
-        shown--;
-    buffer_printf(out, "\"%.*s%s\"", (int)shown, value, is_cut ? "…" : "");
-}
-
-static void append_side(struct buffer *out, const char *value, const char *where)
-{
-    if (value == NULL)
-        buffer_append_text(out, "not");
-    else
-        append_value(out, value);
-    buffer_printf(out, " %s", where);
-}
-
-// What is redacted there is a secret here, too.
-static void append_difference(struct buffer *out, const struct difference *difference,
-                              bool is_redacted)
-{
-    buffer_printf(out, "%s (", difference->what);
-    if (is_redacted) {
-        buffer_append_text(out, "redacted there, not here)");
-        return;
-    }
-    append_side(out, difference->here, "here");
-    buffer_append_text(out, ", ");
-    append_side(out, difference->there, "there");
-    buffer_append_char(out, ')');
-}
-
-static void add(struct differences *differences, const struct difference *difference)
-{
-    const char *there = difference->there;
-    bool is_redacted = difference->key != REDACT_NOTHING && difference->here != NULL &&
-                       there != NULL && redact_has_mark(there, strlen(there));
-    differences->weight += difference->weight;
-    differences->count++;
-    differences->wants[difference->key] |= is_redacted;
-    if (differences->out == NULL || differences->count > SHOWN_MAX)
-        return;
-    buffer_append_text(differences->out, differences->count == 1 ? " " : ", ");
-    append_difference(differences->out, difference, is_redacted);
-}
-
-static void compare_texts(struct differences *differences, int weight, const char *what,
-                          const char *here, const char *there)
-{
-    if (strcmp(here != NULL ? here : "", there != NULL ? there : "") != 0)
-        add(differences, &(struct difference){weight, REDACT_NOTHING, what, here, there});
-}
-
-// --- lists of names and values -----------------------------------------------------------------
-
-static const char *value_of(const struct fields *fields, const char *name, bool ignores_case)
-{
-    for (size_t i = 0; i < fields->count; i++)
-        if ((ignores_case ? strcasecmp : strcmp)(fields->items[i].name, name) == 0)
-            return fields->items[i].value;
-    return NULL;
-}
-
-static bool has_pair(const struct fields *fields, const struct field *field, bool ignores_case)
-{
-    for (size_t i = 0; i < fields->count; i++)
-        if ((ignores_case ? strcasecmp : strcmp)(fields->items[i].name, field->name) == 0 &&
-            strcmp(fields->items[i].value, field->value) == 0)
-            return true;
-    return false;
-}
-
-static void add_field(struct differences *differences, enum redact_key key,
-                      const struct field *field, const char *here, const char *there)
-{
-    const char *kind = key == REDACT_QUERY ? "the query parameter" : "the header";
-    char *what = mem_printf("%s %s", kind, field->name);
-    add(differences, &(struct difference){2, key, what, here, there});
-    free(what);
-}
-
-static void compare_lists(struct differences *differences, enum redact_key key,
-                          const struct fields *here, const struct fields *there)
-{
-    bool ignores_case = key == REDACT_HEADERS;
-    for (size_t i = 0; i < here->count; i++) {
-        const struct field *field = &here->items[i];
-        if (has_pair(there, field, ignores_case))
-            continue;
-        add_field(differences, key, field, field->value,
-                  value_of(there, field->name, ignores_case));
-    }
-    for (size_t i = 0; i < there->count; i++) {
-        const struct field *field = &there->items[i];
-        if (value_of(here, field->name, ignores_case) == NULL)
-            add_field(differences, key, field, NULL, field->value);
-    }
-}
 
 static bool matches(const struct config *config, const char *word)
 {
@@ -163,7 +36,7 @@ static void compare_queries(struct differences *differences, const struct config
     struct fields theirs = {0};
     playback_query(config, here, &ours, &arena);
     playback_query(config, there, &theirs, &arena);
-    compare_lists(differences, REDACT_QUERY, &ours, &theirs);
+    differences_compare_lists(differences, REDACT_QUERY, &ours, &theirs);
     arena_fini(&arena);
 }
 
@@ -173,7 +46,7 @@ static void compare_headers(struct differences *differences, const struct config
     struct arena arena = {0};
     struct fields ours = playback_headers(config, here, &arena);
     struct fields theirs = playback_headers(config, there, &arena);
-    compare_lists(differences, REDACT_HEADERS, &ours, &theirs);
+    differences_compare_lists(differences, REDACT_HEADERS, &ours, &theirs);
     arena_fini(&arena);
 }
 
@@ -181,20 +54,20 @@ static void compare_heads(struct differences *differences, const struct config *
                           const struct exchange_row *here, const struct exchange_row *there)
 {
     if (matches(config, "host"))
-        compare_texts(differences, 32, "the host", here->host, there->host);
+        differences_compare_texts(differences, 32, "the host", here->host, there->host);
     if (matches(config, "method"))
-        compare_texts(differences, 8, "the method", here->method, there->method);
+        differences_compare_texts(differences, 8, "the method", here->method, there->method);
     if (matches(config, "scheme"))
-        compare_texts(differences, 4, "the scheme", here->scheme, there->scheme);
+        differences_compare_texts(differences, 4, "the scheme", here->scheme, there->scheme);
     if (matches(config, "port") && here->port != there->port) {
         char *ours = mem_printf("%d", here->port);
         char *theirs = mem_printf("%d", there->port);
-        compare_texts(differences, 4, "the port", ours, theirs);
+        differences_compare_texts(differences, 4, "the port", ours, theirs);
         free(ours);
         free(theirs);
     }
     if (matches(config, "path"))
-        compare_texts(differences, 16, "the path", here->path, there->path);
+        differences_compare_texts(differences, 16, "the path", here->path, there->path);
     if (matches(config, "query"))
         compare_queries(differences, config, here->query, there->query);
     compare_headers(differences, config, &here->request_headers, &there->request_headers);
@@ -208,7 +81,7 @@ static void add_json(struct differences *differences, const char *path, const js
     char *ours = here == NULL ? NULL : json_dumps(here, JSON_ENCODE_ANY | JSON_COMPACT);
     char *theirs = there == NULL ? NULL : json_dumps(there, JSON_ENCODE_ANY | JSON_COMPACT);
     char *what = mem_printf("the body at %s", path);
-    add(differences, &(struct difference){1, REDACT_JSON, what, ours, theirs});
+    differences_add(differences, &(struct difference){1, REDACT_JSON, what, ours, theirs});
     free(what);
     free(theirs);
     free(ours);
@@ -253,7 +126,7 @@ static void compare_json(struct differences *differences, const char *path, cons
     }
     size_t count = json_array_size(here) > json_array_size(there) ? json_array_size(here)
                                                                   : json_array_size(there);
-    for (size_t i = 0; i < count && differences->count <= SHOWN_MAX; i++) {
+    for (size_t i = 0; i < count && differences->count <= DIFFERENCES_SHOWN_MAX; i++) {
         char *at = mem_printf("%s[%zu]", path, i);
         const json_t *ours = json_array_get(here, i);
         const json_t *theirs = json_array_get(there, i);
@@ -273,25 +146,102 @@ static json_t *json_of(const struct playback_digest *digest)
                : NULL;
 }
 
-static bool is_form(const struct exchange_row *row)
+static bool is_of_type(const struct exchange_row *row, const char *type)
 {
-    const char *type = row->request_type != NULL ? row->request_type : "";
-    return strcmp(type, "application/x-www-form-urlencoded") == 0 ||
-           strncmp(type, "multipart/", strlen("multipart/")) == 0;
+    return row->request_type != NULL && strncmp(row->request_type, type, strlen(type)) == 0;
+}
+
+static bool is_whole(const struct playback_digest *digest)
+{
+    return digest->is_collecting && !digest->is_undecodable;
+}
+
+static bool is_text(const struct playback_digest *digest)
+{
+    const struct buffer *content = &digest->content;
+    return content->length == 0 || (memchr(content->data, '\0', content->length) == NULL &&
+                                    utf8_is_valid(content->data, content->length));
+}
+
+static const char *text_from(struct arena *arena, const struct buffer *content, size_t at)
+{
+    return arena_printf(arena, "%.*s", (int)(content->length - at),
+                        content->length > 0 ? content->data + at : "");
+}
+
+static void compare_forms(struct differences *differences, const struct buffer *here,
+                          const struct buffer *there)
+{
+    struct arena arena = {0};
+    struct fields ours = {0};
+    struct fields theirs = {0};
+    query_parse(&ours, &arena, text_from(&arena, here, 0));
+    query_parse(&theirs, &arena, text_from(&arena, there, 0));
+    differences_compare_lists(differences, REDACT_FORM, &ours, &theirs);
+    arena_fini(&arena);
+}
+
+static size_t first_difference(const struct buffer *here, const struct buffer *there)
+{
+    size_t at = 0;
+    while (at < here->length && at < there->length && here->data[at] == there->data[at])
+        at++;
+    return at;
+}
+
+static void compare_plain(struct differences *differences, const struct buffer *here,
+                          const struct buffer *there)
+{
+    struct arena arena = {0};
+    size_t at = first_difference(here, there);
+    if (at == here->length && at == there->length)
+        return;
+    while (at > 0 && at < here->length && (here->data[at] & 0xc0) == 0x80)
+        at--;
+    differences_add(differences, &(struct difference){
+                                     1, REDACT_NOTHING,
+                                     arena_printf(&arena, "the body from byte %zu on", at + 1),
+                                     text_from(&arena, here, at), text_from(&arena, there, at)});
+    arena_fini(&arena);
 }
 
 // As wholes, by their sizes.
+static void compare_sizes(struct differences *differences, const char *what, int64_t here,
+                          int64_t there)
+{
+    char *ours = mem_printf("%" PRId64 " bytes", here);
+    char *theirs = mem_printf("%" PRId64 " bytes", there);
+    differences_add(differences, &(struct difference){1, REDACT_NOTHING, what, ours, theirs});
+    free(ours);
+    free(theirs);
+}
+
+// Is said as exactly as it can be without telling what is redacted there.
 static void compare_contents(struct differences *differences, int64_t here_bytes,
+                             const struct playback_digest *here,
                              const struct exchange_row *recorded,
                              const struct playback_digest *there)
 {
-    char *ours = mem_printf("%" PRId64 " bytes", here_bytes);
-    char *theirs = mem_printf("%" PRId64 " bytes", recorded->request_size);
-    add(differences, &(struct difference){1, REDACT_NOTHING, "the body", ours, theirs});
-    differences->wants[is_form(recorded) ? REDACT_FORM : REDACT_JSON] |=
-        redact_has_mark(there->content.data, there->content.length);
-    free(ours);
-    free(theirs);
+    int before = differences->count;
+    bool has_marks = redact_has_mark(there->content.data, there->content.length);
+    bool is_known = is_whole(here) && is_whole(there);
+    bool is_plain = is_known && is_text(here) && is_text(there);
+    bool is_form = is_of_type(recorded, "application/x-www-form-urlencoded");
+    if (is_plain && is_form)
+        compare_forms(differences, &here->content, &there->content);
+    if (differences->count != before)
+        return;
+    if (is_plain && !has_marks) {
+        compare_plain(differences, &here->content, &there->content);
+        return;
+    }
+    char *what = is_known ? mem_printf("the body at byte %zu",
+                                       first_difference(&here->content, &there->content) + 1)
+                          : mem_strdup("the body");
+    compare_sizes(differences, what, here_bytes, recorded->request_size);
+    differences->wants[is_form || is_of_type(recorded, "multipart/") ? REDACT_FORM : REDACT_JSON] |=
+        has_marks;
+    free(what);
 }
 
 static int on_segment(void *ctx, int64_t seq, int64_t at_us, const void *data, size_t length)
@@ -310,7 +260,6 @@ static void compare_bodies(struct differences *differences, const struct config 
     struct playback_digest there;
     struct err ignored = {0};
     playback_digest_init(&there, config, &recorded->request_headers);
-    there.is_collecting = true; // whatever it is: there may be marks in it
     store_walk_body(exchange->worker->answers, recorded->id, BODY_REQUEST, on_segment, &there,
                     &ignored);
     playback_digest_finish(&there);
@@ -319,7 +268,7 @@ static void compare_bodies(struct differences *differences, const struct config 
     if (ours != NULL && theirs != NULL)
         compare_json(differences, "$", ours, theirs, 0);
     else if (exchange->upload.total_bytes > 0 || recorded->request_size > 0)
-        compare_contents(differences, exchange->upload.total_bytes, recorded, &there);
+        compare_contents(differences, exchange->upload.total_bytes, here, recorded, &there);
     json_decref(ours);
     json_decref(theirs);
     playback_digest_fini(&there);
@@ -383,6 +332,16 @@ static size_t find_near(struct playback *playback, const struct exchange *exchan
     return count;
 }
 
+// Why a recorded request that is the very same does not answer; NULL: it should.
+static const char *reason_of(const struct playback *playback, const struct exchange_row *row)
+{
+    if (row->status == 0)
+        return "has no answer";
+    if (row->body_truncated)
+        return "was not recorded whole";
+    return playback->config->playback_filter != NULL ? "is left out by playback_filter" : NULL;
+}
+
 static struct exchange_row *find_closest(struct playback *playback, const struct exchange *exchange,
                                          const struct playback_digest *digest)
 {
@@ -397,7 +356,8 @@ static struct exchange_row *find_closest(struct playback *playback, const struct
         if (store_get_row(exchange->worker->answers, ids[i], &row, &ignored) != STORE_FOUND)
             continue;
         compare(&differences, playback, exchange, digest, row);
-        bool is_closer = differences.weight > 0 && differences.weight < least;
+        bool is_known = differences.weight > 0 || reason_of(playback, row) != NULL;
+        bool is_closer = is_known && differences.weight < least;
         row_destroy(is_closer ? closest : row);
         if (is_closer) {
             closest = row;
@@ -421,31 +381,54 @@ static void append_advice(const struct differences *differences, struct buffer *
         buffer_append_text(text, " as it was when this was recorded");
 }
 
+static void append_nothing(const struct playback *playback, struct buffer *text)
+{
+    if (playback_index_count(playback->index) > 0)
+        buffer_append_text(text, ", and nothing like it");
+    else if (playback->config->playback_filter != NULL)
+        buffer_printf(text, ", of which playback_filter %s leaves no answer",
+                      playback->config->playback_filter);
+    else
+        buffer_append_text(text, ", which has no answers at all");
+}
+
+static void append_request(const struct playback *playback, const struct exchange_row *row,
+                           struct buffer *text)
+{
+    const struct redaction rules = redaction_of(playback->config, NULL);
+    struct buffer plain = {0};
+    struct buffer url = {0};
+    row_append_url(row, &plain);
+    buffer_append_text(&plain, "");
+    redact_target(&rules, plain.data, &url);
+    buffer_printf(text, "#%" PRId64 " %s %s", row->id, row->method != NULL ? row->method : "",
+                  url.data != NULL ? url.data : "");
+    buffer_fini(&plain);
+    buffer_fini(&url);
+}
+
 void playback_miss_describe(struct playback *playback, const struct exchange *exchange,
                             const struct playback_digest *digest, struct buffer *text)
 {
     struct exchange_row *closest = find_closest(playback, exchange, digest);
-    struct differences differences = {.out = text};
+    struct buffer told = {0};
+    struct differences differences = {.out = &told};
     buffer_append_text(text, "this request is not in the recording");
     if (closest == NULL) {
-        buffer_printf(text, playback_index_count(playback->index) == 0
-                                ? ", which has no answers at all"
-                                : ", and nothing like it");
+        append_nothing(playback, text);
         return;
     }
-    const struct redaction rules = redaction_of(playback->config, NULL);
-    struct buffer plain = {0};
-    struct buffer url = {0};
-    row_append_url(closest, &plain);
-    buffer_append_text(&plain, "");
-    redact_target(&rules, plain.data, &url);
-    buffer_fini(&plain);
-    buffer_printf(text, "; the closest, #%" PRId64 " %s %s, differs in", closest->id,
-                  closest->method != NULL ? closest->method : "", url.data != NULL ? url.data : "");
     compare(&differences, playback, exchange, digest, closest);
-    if (differences.count > SHOWN_MAX)
-        buffer_printf(text, " and %d more", differences.count - SHOWN_MAX);
+    buffer_append_text(text, differences.count > 0 ? "; the closest, " : "; ");
+    append_request(playback, closest, text);
+    if (differences.count > 0)
+        buffer_printf(text, ", differs in%s", told.data);
+    else
+        buffer_printf(text, " is the same, but %s (%s)", reason_of(playback, closest),
+                      row_state_name(closest->state));
+    if (differences.count > DIFFERENCES_SHOWN_MAX)
+        buffer_printf(text, " and %d more", differences.count - DIFFERENCES_SHOWN_MAX);
     append_advice(&differences, text);
-    buffer_fini(&url);
+    buffer_fini(&told);
     row_destroy(closest);
 }

@@ -234,6 +234,18 @@ static int start_thread(struct playback *playback, struct err *err)
     return 0;
 }
 
+static void tell_count(const struct playback *playback)
+{
+    const char *filter = playback->config->playback_filter;
+    size_t count = playback_index_count(playback->index);
+    if (count == 0 && filter != NULL)
+        log_warn(playback->log, "playback", "playback_filter %s leaves nothing that can answer",
+                 filter);
+    else
+        log_info(playback->log, "playback", "%zu recorded %s can answer", count,
+                 count == 1 ? "exchange" : "exchanges");
+}
+
 struct playback *playback_open(struct config *config, const char *db_path, struct log *log,
                                struct err *err)
 {
@@ -252,8 +264,7 @@ struct playback *playback_open(struct config *config, const char *db_path, struc
         playback_close(playback);
         return NULL;
     }
-    log_info(log, "playback", "%zu recorded exchanges can answer",
-             playback_index_count(playback->index));
+    tell_count(playback);
     return playback;
 }
 

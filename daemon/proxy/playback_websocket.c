@@ -6,6 +6,7 @@
 #include "hark/clock.h"
 #include "hark/mem.h"
 #include "hark/redact_messages.h"
+#include "playback_differences.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -202,6 +203,28 @@ static void refuse(struct socket_player *player, const struct websocket_part *pa
     player->is_over = true;
 }
 
+// Texts are told, unless something in them may be a secret.
+static void refuse_other(struct socket_player *player, const struct websocket_part *part,
+                         bool has_marks)
+{
+    const struct cursor *cursor = &player->expecting;
+    struct buffer why = {0};
+    buffer_append_text(&why, "it is not the recorded one");
+    if (has_marks)
+        buffer_append_text(&why, ", which was redacted; set redact_json as it was then");
+    else if (!redacts_messages(&player->rules) && part->opcode == WEBSOCKET_TEXT &&
+             cursor->message.opcode == WEBSOCKET_TEXT && !part->is_compressed &&
+             !cursor->message.is_compressed) {
+        buffer_append_text(&why, ": ");
+        differences_append_value(&why, part->data, part->length);
+        buffer_append_text(&why, " here, ");
+        differences_append_value(&why, cursor->data.data, cursor->data.length);
+        buffer_append_text(&why, " there");
+    }
+    refuse(player, part, why.data);
+    buffer_fini(&why);
+}
+
 static bool is_same_part(const struct cursor *cursor, const struct websocket_part *part)
 {
     const struct message_view *message = &cursor->message;
@@ -250,10 +273,7 @@ static void match(struct socket_player *player, const struct websocket_part *par
                        ? is_same_but_for_marks(player, part, &has_marks)
                        : is_same_part(cursor, part);
     if (!is_same) {
-        refuse(player, part,
-               has_marks ? "it is not the recorded one, which was redacted; set redact_json as it "
-                           "was then"
-                         : "it is not the recorded one");
+        refuse_other(player, part, has_marks);
         return;
     }
     player->matched++;

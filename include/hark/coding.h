@@ -18,7 +18,8 @@
 #define DECODER_BURST_BYTES ((size_t)32 * 1024 * 1024)
 #define DECODER_GROWTH      1024
 
-// The field that stands for Content-Encoding in imported exchanges whose body is not coded any more.
+// The field that stands for Content-Encoding in imported exchanges whose body is not coded any
+// more.
 #define CODING_UNDONE_FIELD "Hark-Undone-Content-Encoding"
 
 // Takes decoded bytes, borrowed until it returns. Returns 0 to go on, a positive number to stop.

@@ -235,6 +235,67 @@ def test_miss_names_the_closest_request_and_what_differs(daemon, origin, client,
     assert json.loads(player.cli("status", "--json").stdout)["playback_misses"] == 4
 
 
+FORM = (("Content-Type", "application/x-www-form-urlencoded"),)
+PLAIN = (("Content-Type", "text/plain"),)
+BYTES = (("Content-Type", "application/octet-stream"),)
+
+
+def test_miss_says_exactly_where_repeated_parameters_and_bodies_differ(daemon, origin, client, play):
+    server = origin()
+    recorder = daemon()
+    url = server.url
+    ask(recorder, client, request("GET", url + "/q?tag=a&tag=b"), request("POST", url + "/form", b"a=1&b=2", FORM),
+        request("POST", url + "/text", "grüß\ndich".encode(), PLAIN), request("POST", url + "/bytes", b"\0\1\2", BYTES))
+    server.stop()
+    got = ask(play(recorder), client, request("GET", url + "/q?tag=a"), request("GET", url + "/q?tag=a&tag=a"),
+              request("POST", url + "/form", b"a=1&b=3", FORM), request("POST", url + "/form", b"a=1&b=2&c=", FORM),
+              request("POST", url + "/form", b"b=2&a=1", FORM),
+              request("POST", url + "/text", "grüß\ndoch".encode(), PLAIN),
+              request("POST", url + "/text", "grüß\n".encode(), PLAIN),
+              request("POST", url + "/bytes", b"\0\1\3", BYTES))
+    for (status, _, body), needle in zip(got, [
+        'query parameter tag (not here, "b" there)', 'query parameter tag ("a" here, "b" there)',
+        'form field b ("3" here, "2" there)', 'form field c ("" here, not there)',
+        'body from byte 1 on ("b=2&a=1" here, "a=1&b=2" there)',
+        'body from byte 9 on ("och" here, "ich" there)', 'body from byte 8 on ("" here, "dich" there)',
+        'body at byte 3 ("3 bytes" here, "3 bytes" there)',
+    ]):
+        assert status == 504 and needle in body.decode(), body.decode()
+
+
+def test_miss_names_the_same_request_that_does_not_answer(daemon, origin, client, play):
+    server = origin()
+    recorder = daemon()
+    ask(recorder, client, request("GET", server.url + "/lost"), request("GET", server.url + "/other"))
+    recorder.wait_rows("1", count=2)
+    recorder.stop()
+    server.stop()
+    filtered = play(recorder, "playback_filter=status:500")
+    filtered.wait_log("playback_filter status:500 leaves nothing that can answer")
+    body = ask(filtered, client, request("GET", server.url + "/lost"))[0][2].decode()
+    assert re.search(r"; #\d+ GET \S+/lost is the same, but is left out by playback_filter", body), body
+    subprocess.run(["sqlite3", str(recorder.db), "UPDATE exchange SET status = NULL, state = 'client-abort' "
+                    "WHERE path = '/lost'"], check=True)
+    player = play(recorder)
+    player.wait_log("1 recorded exchange can answer")
+    body = ask(player, client, request("GET", server.url + "/lost"))[0][2].decode()
+    assert re.search(r"; #\d+ GET \S+/lost is the same, but has no answer \(client-abort\)", body), body
+
+
+def test_field_that_an_import_left_behind_stays_here(daemon, client, tmp_path):
+    har = {"log": {"entries": [{"startedDateTime": "2026-01-31T12:00:00Z", "request": {
+        "method": "GET", "url": "http://a.example/"}, "response": {"status": 200, "headers": [
+            {"name": "Content-Encoding", "value": "gzip"}, {"name": "X-Kept", "value": "1"}],
+            "content": {"text": "plain"}}}]}}
+    (tmp_path / "a.har").write_text(json.dumps(har))
+    db = tmp_path / "a.db"
+    assert run_hark("import", "--db", db, tmp_path / "a.har", home=tmp_path).returncode == 0
+    player = daemon("--db", db, "--mode", "playback")
+    status, fields, body = ask(player, client, request("GET", "http://a.example/"))[0]
+    assert (status, body, dict(fields).get("X-Kept")) == (200, b"plain", "1")
+    assert not [name for name, _ in fields if "encoding" in name.lower() and name != "Transfer-Encoding"]
+
+
 # -- as it was on the wire -------------------------------------------------------------------------
 
 def test_answer_is_as_it_was_on_the_wire(daemon, origin, client, play):

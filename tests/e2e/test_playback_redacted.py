@@ -56,7 +56,7 @@ def by_form(server, secret):
     (by_query, "redact_query=token", "the query parameter token (redacted there, not here)"),
     (by_field, "redact_headers=Authorization", "the header Authorization (redacted there, not here)"),
     (by_json, "redact_json=password", "the body at $.user.password (redacted there, not here)"),
-    (by_form, "redact_form=password", "the body ("),
+    (by_form, "redact_form=password", "the form field password (redacted there, not here)"),
 ])
 def test_miss_names_the_key_that_is_not_set(miss, make, key, place):
     said = miss(make, [key], [])

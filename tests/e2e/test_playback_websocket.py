@@ -82,6 +82,20 @@ def test_other_message_closes_with_1008(replayed):
     player.wait_log(r"miss: message 2 of the client over /chat")
 
 
+def test_texts_of_another_message_are_told(replayed):
+    async def first(connection):
+        await connection.send("hello")
+        await connection.recv()
+
+    async def other(connection):
+        await connection.send("hallo")
+        with pytest.raises(websockets.ConnectionClosed):
+            await asyncio.wait_for(connection.recv(), 20 * SCALE)
+
+    player = replayed(first, again=other, compression=None)
+    player.wait_log(r'the recorded one: "hallo" here, "hello" there')
+
+
 def test_recorded_pace_keeps_messages_apart(replayed):
     async def conversation(connection):
         await connection.send("a")
