@@ -95,7 +95,7 @@ export class Detail extends EventTarget {
     const title = error.status === 404 ? "It is not there" : error.title;
     replace(this.box,
       h("div", { class: "detail-head" }, h("div", { class: "detail-line" },
-        h("h2", {}, `#${this.id}`), this.closeButton())),
+        h("span", { class: "d-number" }, `#${this.id}`), this.closeButton())),
       h("div", { class: "panel" },
         problem({ title, message: error.message }, () => this.load(() => this.draw()))));
   }
@@ -193,6 +193,7 @@ export class Detail extends EventTarget {
       "aria-controls": "panel", tabindex: one === name ? 0 : -1,
       onclick: () => this.chooseTab(one),
     }, tabs[one][0])));
+    byId(`tab-${name}`).scrollIntoView({ block: "nearest", inline: "nearest" });
     this.panel.setAttribute("aria-labelledby", `tab-${name}`);
     const context = {
       exchange: this.exchange,

@@ -3,6 +3,7 @@
 import { append, byId, button, h, replace } from "./dom.js";
 
 const TYPING_MS = 350;
+const REST_OF_WORD = /^(?:"(?:[^"\\]|\\.)*"|[^\s()"])*/;
 
 export class FilterBar extends EventTarget {
   constructor() {
@@ -83,7 +84,7 @@ export class FilterBar extends EventTarget {
     const [before, , after] = this.markedParts(error.column);
     // "host:" has the colon that follows the mistake, "is:error" the value behind it, too.
     const isKey = error.suggestion.endsWith(":");
-    const taken = isKey ? /^:/ : error.suggestion.includes(":") ? /^[^\s()]*/ : /^/;
+    const taken = isKey ? /^:/ : error.suggestion.includes(":") ? REST_OF_WORD : /^/;
     this.text = before + error.suggestion + after.replace(taken, "");
     this.input.focus();
     this.apply(true);

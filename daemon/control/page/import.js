@@ -6,6 +6,9 @@ import { append, button, byId, h, problem, replace } from "./dom.js";
 import { openDialog } from "./dialog.js";
 import { count, size } from "./format.js";
 
+// How the message ends where it helps to leave entries out.
+const CAN_SKIP = "such entries can be left out";
+
 // What was added, and what was not.
 function resultParts(result, actions, dialog) {
   const left = [
@@ -33,8 +36,7 @@ async function send(file, place, signal, actions, skipsInvalid) {
   } catch (error) {
     if (error.name === "AbortError") return;
     replace(place, problem(error));
-    // Where the file itself is wrong it would not help.
-    if (error.status === 422 && !skipsInvalid && /^entry \d/.test(error.message)) append(place.firstChild,
+    if (error.message.endsWith(CAN_SKIP) && !skipsInvalid) append(place.firstChild,
       button("Leave out what is invalid", () => send(file, place, signal, actions, true)));
   }
 }

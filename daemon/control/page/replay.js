@@ -90,7 +90,7 @@ class ReplayDialog {
     this.sendButton = h("button", { type: "submit", class: "button primary" }, "Send");
     this.stopButton = button("Stop", () => this.stop(), { hidden: true });
     const form = h("form", {}, warning && h("p", { class: "problem-line" }, warning),
-      h("label", { class: "field-label", for: "replay-to" }, "To another origin (if empty, where they went before)"),
+      h("label", { class: "field-label", for: "replay-to" }, `To another origin (if empty, where ${body.ids ? "it" : "they"} went before)`),
       this.to, h("div", { class: "dialog-actions" }, this.sendButton, this.stopButton));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -102,8 +102,8 @@ class ReplayDialog {
   }
 
   async send(isAgreed, sendsMarks = false) {
-    replace(this.place);
     this.setGoing(true);
+    replace(this.place);
     this.results.clear();
     try {
       const response = await ask("replay", {}, {
@@ -146,6 +146,9 @@ class ReplayDialog {
   }
 
   setGoing(isGoing) {
+    // What is about to go away hands the focus on.
+    const leaving = isGoing ? this.place : this.stopButton;
+    if (leaving.contains(document.activeElement)) this.sendButton.focus();
     this.isGoing = isGoing;
     this.sendButton.setAttribute("aria-disabled", isGoing); // `disabled` would lose the focus
     this.stopButton.hidden = !isGoing;
