@@ -78,6 +78,8 @@ static inline void served_connect(struct served *served)
     int size = 4096;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    const struct timeval patience = {.tv_sec = PATIENCE_US / 1000000};
+    setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     const struct sockaddr address = {.sa_family = AF_UNIX};
     assert_int_equal(MHD_add_connection(served->mhd, pair[1], &address, sizeof(address)), MHD_YES);
     served->client = pair[0];
