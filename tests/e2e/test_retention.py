@@ -218,7 +218,7 @@ class TestKeepAge:
     # As if all so far had been with the right clock, and now it were a day ahead.
     def test_a_clock_that_is_ahead_at_a_restart_deletes_nothing(self, daemon, origin, client):
         hark = daemon(settings=["keep_age=1h"])
-        record(hark, origin(OK), client, 3)
+        record_series(hark, origin(OK), client, 3)
         offset = "json_extract(settings, '$.clock_offset_us')"
         wait_until(lambda: hark.value(f"SELECT {offset} FROM session"), "the clock to be noted")
         hark.stop()
