@@ -21,7 +21,8 @@
 #include <unistd.h>
 
 // A reader that is only slow gets this much time, one that has lost lines already gets none.
-#define PATIENCE_MS 100
+#define PATIENCE_MS  100
+#define SAY_AGAIN_US ((int64_t)10000000)
 
 struct log {
     int fd;
@@ -216,4 +217,17 @@ void log_write(struct log *log, enum log_level level, const char *part, const ch
     write_line(log, &line);
     buffer_fini(&line);
     buffer_fini(&message);
+}
+
+// --- now and then -------------------------------------------------------------------------------
+
+int64_t log_limit_pass(struct log_limit *limit)
+{
+    int64_t now_us = clock_monotonic_us();
+    limit->unsaid++;
+    if (limit->said_us != 0 && now_us - limit->said_us < SAY_AGAIN_US)
+        return 0;
+    int64_t unsaid = limit->unsaid;
+    *limit = (struct log_limit){.said_us = now_us};
+    return unsaid;
 }

@@ -3,7 +3,6 @@
 // one address there has 2^64 of them.
 #include "admission.h"
 
-#include "hark/clock.h"
 #include "hark/mem.h"
 
 #include <inttypes.h>
@@ -14,7 +13,6 @@
 
 #define BUCKETS          1024
 #define NETWORK_BYTES    8
-#define SAY_AGAIN_US     ((int64_t)10000000)
 #define ADDRESS_TEXT_MAX 64
 
 struct client_count {
@@ -23,12 +21,11 @@ struct client_count {
     int connections;
 };
 
-// A reason to turn connections away, and when the log last said so.
+// A reason to turn connections away.
 struct refusals {
     const char *text;
     int64_t total;
-    int64_t unsaid;
-    int64_t said_us; // monotonic; 0: never
+    struct log_limit said;
 };
 
 struct admission {
@@ -91,18 +88,15 @@ static void count_refusal(struct admission *admission, struct refusals *refusals
                           const struct address *address)
 {
     char client[ADDRESS_TEXT_MAX] = "a client";
-    int64_t now_us = clock_monotonic_us();
+    int64_t unsaid = log_limit_pass(&refusals->said);
     refusals->total++;
-    refusals->unsaid++;
-    if (refusals->said_us != 0 && now_us - refusals->said_us < SAY_AGAIN_US)
+    if (unsaid == 0)
         return;
     if (address != NULL)
         address_format((const struct sockaddr *)&address->storage, client, sizeof(client));
     log_warn(admission->log, "listener",
              "refused a connection of %s: %s (%" PRId64 " since this was last said)", client,
-             refusals->text, refusals->unsaid);
-    refusals->unsaid = 0;
-    refusals->said_us = now_us;
+             refusals->text, unsaid);
 }
 
 void admission_count_overload(struct admission *admission)

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -228,6 +229,16 @@ static void judge(struct worker *worker, int fd, const struct route *route,
         judge_head(first, route, (size_t)count, limit);
 }
 
+static void say_tls(struct worker *worker, const struct peer *peer)
+{
+    int64_t unsaid = log_limit_pass(&worker->spoke_tls);
+    if (unsaid > 0)
+        log_warn(worker->log, "listener",
+                 "a client spoke TLS to %s: its address must begin with http:// "
+                 "(%" PRId64 " since this was last said)",
+                 peer->origin == NULL ? "the proxy" : "an address of reverse", unsaid);
+}
+
 static void hand_over(struct worker *worker, int fd, const struct peer *peer,
                       const struct first_bytes *first, struct route *route)
 {
@@ -256,9 +267,7 @@ static void hand_over(struct worker *worker, int fd, const struct peer *peer,
                                        .reason = first->reason.text});
         break;
     case VERDICT_TLS:
-        log_warn(worker->log, "listener",
-                 "a client spoke TLS to %s: its address must begin with http://",
-                 peer->origin == NULL ? "the proxy" : "an address of reverse");
+        say_tls(worker, peer);
         close_connection(worker, fd, peer);
         break;
     case VERDICT_CLOSED:

@@ -13,6 +13,7 @@
 #include "tunnel.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -119,8 +120,12 @@ static void answer_and_refuse(struct socks_client *client, const struct target *
 void socks_refuse_version_4(struct worker *worker, int fd, const struct peer *peer)
 {
     static const uint8_t rejected[] = {0, 0x5b, 0, 0, 0, 0, 0, 0};
-    log_warn(worker->log, "socks",
-             "a client spoke SOCKS 4; hark speaks SOCKS 5: its proxy must begin with socks5h://");
+    int64_t unsaid = log_limit_pass(&worker->spoke_socks_4);
+    if (unsaid > 0)
+        log_warn(worker->log, "socks",
+                 "a client spoke SOCKS 4; hark speaks SOCKS 5: its proxy must begin with "
+                 "socks5h:// (%" PRId64 " since this was last said)",
+                 unsaid);
     send_bytes(fd, rejected, sizeof(rejected));
     refusal_close(worker, fd, peer->count);
 }

@@ -127,6 +127,8 @@ struct worker {
     int64_t now_us;  // monotonic, at the start of this turn of the loop
     int64_t tick_us; // when the next exchange wants a look
 
+    struct log_limit spoke_tls; // to the proxy's address
+    struct log_limit spoke_socks_4;
     bool is_draining;
     bool is_stopping;
     atomic_int connections;          // client connections it has or is about to get

@@ -11,6 +11,7 @@
 #define HARK_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level {
     LOG_LEVEL_ERROR,
@@ -32,6 +33,15 @@ bool log_has_level(const struct log *log, enum log_level level);
 // `part` is the part of hark that speaks ("proxy", "store"); the message has no final newline.
 void log_write(struct log *log, enum log_level level, const char *part, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+// How often something is said that strangers can cause without end. Owner, thread: the caller's.
+struct log_limit {
+    int64_t said_us; // monotonic; 0: never
+    int64_t unsaid;
+};
+
+// It has happened. Returns 0 if it was said in the last 10 s, else how often it has happened since.
+int64_t log_limit_pass(struct log_limit *limit);
 
 #define log_error(log, part, ...) log_write((log), LOG_LEVEL_ERROR, (part), __VA_ARGS__)
 #define log_warn(log, part, ...)  log_write((log), LOG_LEVEL_WARN, (part), __VA_ARGS__)

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What stands in the log about an exchange: its number, and nothing that is a secret."""
 
+import contextlib
+import fcntl
 import json
 import re
 
+from harness import Daemon
 from harness.conformance import fill
+from harness.daemon import READY
 
 SECRET = "s3cr3t-value"
 ASK = (
@@ -45,3 +49,38 @@ def test_a_miss_bears_the_number_and_no_query(daemon, origin, client):
     assert client(player).ask(dead(ASK)).status == 504
     line = player.wait_log(r"playback: #\d+ miss: GET http://127.0.0.1:1/x: ").string
     assert SECRET not in line.split(": ", 3)[2]
+
+
+def test_clients_that_mistake_the_proxy_fill_no_log(daemon, client):
+    hark = daemon(settings=["workers=1"])
+    for _ in range(20):
+        for mistake in (b"\x16\x03\x01\0\5hello", b"\4\1\0\x50\x7f\0\0\1me\0"):
+            peer = client(hark)
+            peer.send(mistake)
+            with contextlib.suppress(ConnectionResetError):
+                peer.sock.recv(64)
+    hark.stop()
+    assert sum("spoke TLS" in line for line in hark.lines) == 1
+    assert sum("SOCKS 4" in line for line in hark.lines) == 1
+
+
+class UnreadDaemon(Daemon):
+    """Nobody reads what it says once it is ready."""
+
+    def _collect(self):
+        for line in self.process.stderr:
+            self.lines.append(line.decode().rstrip("\n"))
+            if READY.search(self.lines[-1]):
+                return
+
+
+def test_log_that_nobody_reads_holds_up_nothing(tmp_path, origin, client):
+    def with_a_small_pipe():
+        fcntl.fcntl(2, fcntl.F_SETPIPE_SZ, 4096)
+
+    server = origin()
+    with UnreadDaemon(tmp_path, settings=["log_level=debug"], preexec=with_a_small_pipe) as hark:
+        peer = client(hark)
+        for _ in range(100):
+            assert peer.ask(fill(b"GET {url}/ HTTP/1.1\r\nHost: {host}\r\n\r\n", server)).status == 200
+        hark.stop()

@@ -405,6 +405,20 @@ static void test_a_line_that_was_begun_is_ended_before_the_next(void **state)
     close(ends[1]);
 }
 
+// --- now and then -------------------------------------------------------------------------------
+
+static void test_what_strangers_cause_is_said_now_and_then(void **state)
+{
+    (void)state;
+    struct log_limit limit = {0};
+    assert_int_equal(log_limit_pass(&limit), 1);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(log_limit_pass(&limit), 0);
+    limit.said_us -= (int64_t)10000000;
+    assert_int_equal(log_limit_pass(&limit), 6);
+    assert_int_equal(log_limit_pass(&limit), 0);
+}
+
 int main(void)
 {
     setenv("TZ", "NPT-5:45", 1); // the log is in UTC wherever it is written
@@ -426,6 +440,7 @@ int main(void)
         cmocka_unit_test(test_inherited_journal_stream_of_another_file_does_not_count),
         cmocka_unit_test(test_nobody_waits_for_a_log_that_is_not_read),
         cmocka_unit_test(test_a_line_that_was_begun_is_ended_before_the_next),
+        cmocka_unit_test(test_what_strangers_cause_is_said_now_and_then),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
