@@ -243,6 +243,7 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
     struct upstream_job *job = ctx;
     struct address address = {.length = to->addrlen};
     (void)purpose;
+    upstream_end_lookup(job);
     memcpy(&address.storage, &to->addr, to->addrlen);
     switch (server_is_own_address(job->upstream->worker->server, &address)) {
     case OWN_PROXY:
@@ -293,12 +294,16 @@ void upstream_begin_job(struct upstream *upstream, struct upstream_job *job, str
     job->upstream = upstream;
     job->on_finished = on_finished;
     job->fd = -1;
+    job->began_us = clock_monotonic_us();
+    job->connect_by_us = job->began_us + config->connect_timeout_ms * 1000;
     job->easy = curl_easy_init();
     assert(job->easy != NULL);
     curl_easy_setopt(job->easy, CURLOPT_PRIVATE, job);
     curl_easy_setopt(job->easy, CURLOPT_ERRORBUFFER, job->error_text);
     curl_easy_setopt(job->easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     curl_easy_setopt(job->easy, CURLOPT_OPENSOCKETDATA, job);
+    curl_easy_setopt(job->easy, CURLOPT_RESOLVER_START_FUNCTION, upstream_on_lookup);
+    curl_easy_setopt(job->easy, CURLOPT_RESOLVER_START_DATA, job);
     curl_easy_setopt(job->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
     curl_easy_setopt(job->easy, CURLOPT_CLOSESOCKETDATA, upstream);
     set_manners(job->easy);
@@ -309,6 +314,8 @@ void upstream_begin_job(struct upstream *upstream, struct upstream_job *job, str
 // 8.14 wants to rewind the upload of the transfer before.
 void upstream_end_job(struct upstream_job *job)
 {
+    upstream_stop_waiting(job);
+    upstream_give_up_lookup(job);
     curl_multi_remove_handle(job->upstream->multi, job->easy);
     curl_easy_cleanup(job->easy);
     upstream_leave_route(job);
@@ -383,8 +390,14 @@ static void collect(struct upstream *upstream)
             continue;
         CURLcode result = message->data.result;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&job);
-        job->on_finished(job, result);
+        if (result == CURLE_COULDNT_RESOLVE_HOST || result == CURLE_COULDNT_RESOLVE_PROXY)
+            upstream_end_lookup(job);
+        if (job->must_wait)
+            upstream_wait_for_lookup(job);
+        else
+            job->on_finished(job, result);
     }
+    upstream_run_waiting(upstream);
 }
 
 // --- the timer ---------------------------------------------------------------------
@@ -405,7 +418,7 @@ static void run_one(struct upstream *upstream, int64_t now_us)
         curl_multi_socket_action(upstream->multi, CURL_SOCKET_TIMEOUT, 0, &running);
         upstream->must_collect = true;
     }
-    if (upstream->must_collect)
+    if (upstream->must_collect || now_us >= upstream_waiting_due_us(upstream))
         collect(upstream);
 }
 
@@ -421,6 +434,8 @@ int64_t upstream_due_us(const struct worker *worker)
     for (const struct upstream *at = worker->upstreams; at != NULL; at = at->next) {
         int64_t its_us = at->must_collect ? 0 : at->due_us;
         due_us = its_us < due_us ? its_us : due_us;
+        int64_t waiting_us = upstream_waiting_due_us(at);
+        due_us = waiting_us < due_us ? waiting_us : due_us;
     }
     return due_us;
 }

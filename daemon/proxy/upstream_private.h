@@ -32,6 +32,8 @@ struct upstream_socket {
     bool is_fresh;                      // in that list
 };
 
+#define LOOKUPS_MAX 256 // at a time, of each worker
+
 struct upstream {
     struct upstream *previous; // in the worker's list
     struct upstream *next;
@@ -41,7 +43,13 @@ struct upstream {
     struct upstream_socket **sockets; // by descriptor; NULL: not libcurl's
     size_t socket_count;
     struct upstream_socket *idle;
-    struct upstream_socket *fresh; // became idle in this turn: the loop has not looked at them
+    struct upstream_socket *fresh;    // became idle in this turn: the loop has not looked at them
+    int lookups;                      // names being looked up, those that were given up among them
+    int64_t given_up_us[LOOKUPS_MAX]; // a ring: when they were, monotonic
+    size_t given_up_first;
+    size_t given_up_count;
+    struct upstream_job *waiting; // for a lookup's place, the oldest first
+    struct upstream_job *waiting_last;
     int64_t due_us;
     struct transfer *unsent; // whose sending is to be ended; see upstream_settle_unsent()
     bool must_collect;       // something was done that may have finished a transfer
@@ -53,6 +61,12 @@ struct upstream_job {
     struct connect_to *connect_to;
     CURL *easy;
     void (*on_finished)(struct upstream_job *job, CURLcode result); // from the loop
+    int64_t began_us;                                               // libcurl did, monotonic
+    int64_t connect_by_us;                                          // monotonic
+    bool is_looking_up; // has one of the places for that
+    bool must_wait;     // there was none: libcurl is about to say that it failed
+    bool is_waiting;
+    struct upstream_job *waiting_next;
     bool is_connected;  // the request is being sent, or was
     int fd;             // the connection that libcurl has last waited for; -1: none yet
     bool is_paused;     // libcurl wants no events of its socket, but the connection is not idle
@@ -72,6 +86,18 @@ void upstream_set_problem(struct upstream_job *job, int status, const char *code
 // A request goes out on a connection that was idle. libcurl need not say so: if it can read the
 // answer at once, and that is paused, it never waits for anything.
 void upstream_leave_idle(struct upstream *upstream, int own_port);
+
+// libcurl is about to look a name up: its callback for that; ctx is the job.
+int upstream_on_lookup(void *resolver, void *reserved, void *ctx);
+// The job's lookup is over, or it needed none.
+void upstream_end_lookup(struct upstream_job *job);
+// Nobody wants to know any more: if it still goes on, it keeps its place for a while.
+void upstream_give_up_lookup(struct upstream_job *job);
+// The job failed for there was no place: it is to begin again when there is one.
+void upstream_wait_for_lookup(struct upstream_job *job);
+void upstream_stop_waiting(struct upstream_job *job);
+void upstream_run_waiting(struct upstream *upstream);
+int64_t upstream_waiting_due_us(const struct upstream *upstream); // INT64_MAX: nobody waits
 
 // Why a job failed: the status to answer, the stable code, the reason for people.
 struct upstream_failure {
@@ -104,9 +130,8 @@ struct transfer {
     bool is_asked_for_certificate; // the origin wants to know who asks
     const char *client_cert;       // what it is shown; NULL: nothing
     bool is_complete_at_head; // a HEAD with a body of its own: libcurl must not wait for content
-    int64_t began_us;         // monotonic, as the next two
-    int64_t sent_us;          // when request bytes were last taken; 0: there were none
-    int64_t first_byte_us;    // when the final head began; 0: it has not
+    int64_t sent_us;          // monotonic: when request bytes were last taken; 0: there were none
+    int64_t first_byte_us;    // monotonic: when the final head began; 0: it has not
 };
 
 // Spoils the connections that became idle in this turn and have something to read already.

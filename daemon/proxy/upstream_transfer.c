@@ -287,7 +287,7 @@ static void take_timing(struct transfer *transfer)
         return;
     // libcurl takes the first byte of an upload for the start of the transfer, so the rest is
     // measured here. An answer may begin before the request has ended.
-    int64_t ready_at_us = transfer->began_us + ready_us;
+    int64_t ready_at_us = transfer->job.began_us + ready_us;
     int64_t sent_at_us = transfer->sent_us > ready_at_us ? transfer->sent_us : ready_at_us;
     timing->send_us = sent_at_us - ready_at_us;
     if (transfer->first_byte_us == 0)
@@ -380,6 +380,7 @@ static int on_connected(void *ctx, char *server_ip, char *own_ip, int server_por
     (void)server_ip;
     (void)own_ip;
     (void)server_port;
+    upstream_end_lookup(&transfer->job);
     upstream_leave_idle(transfer->job.upstream, own_port);
     const struct exchange *exchange = transfer->exchange;
     transfer->job.is_connected = true;
@@ -420,7 +421,6 @@ void upstream_start(struct exchange *exchange)
         exchange->upstream != NULL ? exchange->upstream : exchange->worker->upstream;
     struct transfer *transfer = mem_calloc(1, sizeof(*transfer));
     transfer->exchange = exchange;
-    transfer->began_us = clock_monotonic_us();
     transfer->is_chunked = exchange->request_length == BODY_LENGTH_CHUNKED;
     transfer->may_upgrade = upgrade_is_asked(exchange);
     transfer->head.arena = &exchange->row->arena;

@@ -18,7 +18,7 @@ CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000
 
 
 class NameServer:
-    """good.test is 127.0.0.1, servfail.test fails, silent.test is never answered, nothing else is."""
+    """good.test is 127.0.0.1, servfail.test fails, what ends in silent.test is never answered, nothing else is."""
 
     def __init__(self):
         self.asked = []
@@ -46,7 +46,7 @@ class NameServer:
             at += 1 + query[at]
         name, question = ".".join(labels), query[12 : at + 5]
         self.asked.append(name)
-        if name == "silent.test":
+        if name.endswith("silent.test"):
             return None
         code = {"good.test": OK, "servfail.test": SERVFAIL}.get(name, NXDOMAIN)
         records = b""
@@ -90,7 +90,7 @@ def resolving(daemon, names, tmp_path):
             if result != 0:
                 raise OSError(ctypes.get_errno(), "a mount namespace")
 
-    return daemon(settings=["connect_timeout=2s"], preexec=enter_namespace)
+    return daemon(settings=["connect_timeout=2s", "workers=1"], preexec=enter_namespace)
 
 
 def ask(peer, host):
@@ -129,3 +129,20 @@ def test_others_flow_while_a_name_server_is_silent(resolving, names, client, ori
     assert resolving.value("SELECT count(*) FROM exchange WHERE status = 504") == 0
     for peer in waiting:
         assert peer.response(seconds=20).status == 504
+
+
+def test_names_without_end_begin_no_threads_without_end(resolving, client, origin):
+    """More names than are looked up at a time (256 by each worker)."""
+    server = origin()
+    waiting = [client(resolving) for _ in range(400)]
+    for number, peer in enumerate(waiting):
+        host = f"{number}.silent.test"
+        peer.send(f"GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    wait_until(lambda: int(resolving.status_field("Threads")) >= 256, "many names to be looked up")
+    flowing = client(resolving)
+    assert ask(flowing, server.host).status == 200
+    assert ask(flowing, f"localhost:{server.port}").status == 200
+    answers = [peer.response(seconds=30) for peer in waiting]
+    assert {answer.status for answer in answers} == {504}
+    assert any(b"too many names" in answer.body for answer in answers)
+    assert int(resolving.status_field("Threads")) < 300
