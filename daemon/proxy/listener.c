@@ -33,6 +33,7 @@
 #define ACCEPTS_AT_ONCE 16
 #define PAUSE_US        ((int64_t)100000)
 #define TLS_HANDSHAKE   0x16
+#define SURE_ROOM       ((ssize_t)32 * 1024) // any socket has it
 
 // A connection whose first bytes have not come yet.
 struct arrival {
@@ -208,6 +209,18 @@ static void judge_head(struct first_bytes *first, const struct route *route, siz
     arena_fini(&arena);
 }
 
+// What is only peeked at stays in the socket, which must have room for a whole head. The kernel
+// grows it with what a reader says it waits for; the peek tells the client of the new room.
+static void make_room(int fd, size_t head_bytes)
+{
+    int wanted = (int)head_bytes;
+    int one = 1;
+    char byte;
+    setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &wanted, sizeof(wanted));
+    setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
+    recv(fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
+}
+
 static void judge(struct worker *worker, int fd, const struct route *route,
                   struct first_bytes *first)
 {
@@ -227,6 +240,8 @@ static void judge(struct worker *worker, int fd, const struct route *route,
         first->verdict = VERDICT_SOCKS_4;
     else
         judge_head(first, route, (size_t)count, limit);
+    if (first->verdict == VERDICT_WAIT && count >= SURE_ROOM)
+        make_room(fd, limit);
 }
 
 static void say_tls(struct worker *worker, const struct peer *peer)

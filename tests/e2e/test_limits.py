@@ -72,6 +72,15 @@ def test_clients_that_never_finish_their_head(daemon, origin):
     wait_until(lambda: hark.descriptors() <= before + 8, "their descriptors to be given back")
 
 
+@pytest.mark.parametrize("kib", [100, 300, 900])
+def test_first_head_larger_than_a_socket_holds(daemon, origin, client, kib):
+    hark, server = daemon(settings=["max_header_bytes=1M"]), origin()
+    field = b"X: " + b"a" * (kib << 10) + b"\r\n"
+    peer = client(hark)
+    assert peer.ask(fill(GET, server)[:-2] + field + b"\r\n").status == 200
+    assert len(server.requests[0].get("x")) == kib << 10
+
+
 def drip(peer, begun, seconds):
     """Send a field now and then for so long, or until the proxy closes; returns whether it did."""
     peer.send(begun)
