@@ -95,6 +95,8 @@ static struct call *call_create(const struct face *face, struct MHD_Connection *
     copy_pairs(call, connection, MHD_HEADER_KIND, &call->request.headers);
     copy_pairs(call, connection, MHD_GET_ARGUMENT_KIND, &call->request.parameters);
     call->route = access_find_route(face->access, face->is_tcp, path, &call->request, &call->reply);
+    if (call->route && call->route->access == ROUTE_TOKEN)
+        crowd_keep(connection);
     if (call->route)
         call->request.argument = route_argument(call->route, path, &call->arena);
     return call;
@@ -315,9 +317,9 @@ void call_on_completed(void *ctx, struct MHD_Connection *connection, void **requ
                        enum MHD_RequestTerminationCode why)
 {
     (void)ctx;
-    (void)connection;
     (void)why;
     struct call *call = *request;
+    crowd_release(connection);
     *request = NULL;
     if (!call)
         return;

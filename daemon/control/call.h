@@ -4,6 +4,7 @@
 #define HARK_CONTROL_CALL_H
 
 #include "access.h"
+#include "crowd.h"
 #include "pool.h"
 #include "routes.h"
 
@@ -16,6 +17,7 @@ struct face {
     const struct route_context *context;
     struct pool *pool;
     struct MHD_Daemon *daemon;
+    struct crowd crowd; // of the page
     bool is_tcp;
 };
 

@@ -20,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MAX   512
+#define CONNECTIONS_MAX   (CROWD_MAX + 64) // some are on their way out
 #define IDLE_TIMEOUT_S    30
 #define CONNECTION_MEMORY (32 * 1024)
 
@@ -38,8 +38,10 @@ struct control {
 
 static enum MHD_Result on_peer(void *ctx, const struct sockaddr *address, socklen_t length)
 {
-    struct control *control = ctx;
-    return server_admits(control->context.server, address, length) ? MHD_YES : MHD_NO;
+    struct face *face = ctx;
+    bool is_let_in =
+        server_admits(face->context->server, address, length) && crowd_make_room(&face->crowd);
+    return is_let_in ? MHD_YES : MHD_NO;
 }
 
 // Takes over the descriptor: the face's daemon closes it.
@@ -49,8 +51,9 @@ static int start_face(struct control *control, struct face *face, const struct a
     *face = (struct face){
         .access = access, .context = &control->context, .pool = control->pool, .is_tcp = is_tcp};
     face->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, is_tcp ? on_peer : NULL,
-        control, call_on_request, face, MHD_OPTION_NOTIFY_COMPLETED, call_on_completed, NULL,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, is_tcp ? on_peer : NULL, face,
+        call_on_request, face, MHD_OPTION_NOTIFY_CONNECTION, is_tcp ? crowd_on_connection : NULL,
+        &face->crowd, MHD_OPTION_NOTIFY_COMPLETED, call_on_completed, NULL,
         MHD_OPTION_LISTEN_SOCKET, *fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_MEMORY, MHD_OPTION_END);

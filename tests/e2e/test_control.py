@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The page's address and the control socket: who is let in, and what they are told."""
 
+import contextlib
 import http.client
 import json
 import re
@@ -246,3 +247,30 @@ def test_idle_connections_do_not_keep_others_out(hark):
     assert hark.cli("status").returncode == 0
     for one in idle:
         one.close()
+
+
+def test_a_crowd_that_drips_keeps_nobody_out(daemon):
+    """512 connections is what the page has; a stream that was begun with the token stays."""
+    hark = daemon(ui="127.0.0.1:0")
+    address = ("127.0.0.1", hark.page_port)
+    with contextlib.ExitStack() as open_ones:
+        stream = open_ones.enter_context(socket.create_connection(address, timeout=10))
+        stream.sendall(
+            f"GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1:{hark.page_port}\r\n"
+            f"Authorization: Bearer {token(hark)}\r\n\r\n".encode()
+        )
+        assert stream.recv(12) == b"HTTP/1.1 200"
+        crowd = [open_ones.enter_context(socket.create_connection(address, timeout=10))
+                 for _ in range(600)]
+        for number, guest in enumerate(crowd):
+            with contextlib.suppress(ConnectionError):
+                guest.sendall(b"GET /livez HTTP/1.1\r\nX: " if number % 2 else
+                              b"POST /livez HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
+        for _ in range(5):
+            assert ask(hark, "/livez").status == 200
+        with contextlib.suppress(ConnectionError):
+            assert crowd[0].recv(1) == b""
+        stream.settimeout(0.1)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                assert stream.recv(4096) != b"", "the stream was ended"
