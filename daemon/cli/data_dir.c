@@ -36,7 +36,10 @@ int data_dir_make(const char *path, struct log *log, struct err *err)
         return err_set(err, "data folder: look at %s: %s", path, strerror(errno));
     if (!S_ISDIR(info.st_mode))
         return err_set(err, "data folder: %s is not a folder", path);
-    if (info.st_mode & 077)
+    if (info.st_mode & 022)
+        log_warn(log, "serve", "others may replace what is in the data folder; try: chmod 700 %s",
+                 path);
+    else if (info.st_mode & 077)
         log_warn(log, "serve", "others may look into the data folder; try: chmod 700 %s", path);
     return 0;
 }

@@ -99,8 +99,10 @@ static void print_all(const struct doctor *doctor)
     struct terminal terminal = terminal_of(STDOUT_FILENO);
     for (size_t i = 0; i < doctor->count; i++)
         print_finding(&doctor->findings[i], &terminal);
-    printf("\n%zu problems, %zu warnings.\n", count_of(doctor, FINDING_PROBLEM),
-           count_of(doctor, FINDING_WARNING));
+    size_t problems = count_of(doctor, FINDING_PROBLEM);
+    size_t warnings = count_of(doctor, FINDING_WARNING);
+    printf("\n%zu problem%s, %zu warning%s.\n", problems, problems == 1 ? "" : "s", warnings,
+           warnings == 1 ? "" : "s");
 }
 
 static void check_all(struct doctor *doctor)

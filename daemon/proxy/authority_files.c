@@ -4,6 +4,7 @@
 // keeps two first starts apart.
 #include "authority_files.h"
 
+#include "file_owner.h"
 #include "hark/mem.h"
 
 #include <errno.h>
@@ -153,7 +154,7 @@ static int make(const char *certificate_path, const char *key_path, struct err *
 // --- loading
 // ------------------------------------------------------------------------------------------------
 
-static int check_key_mode(const char *path, struct err *err)
+static int check_key_file(const char *data_dir, const char *path, struct err *err)
 {
     struct stat file;
     if (stat(path, &file) != 0)
@@ -164,15 +165,21 @@ static int check_key_mode(const char *path, struct err *err)
                        "authority: %s can be read by others (mode %04o): run chmod 600 %s, or "
                        "remove it and ca.pem to make a new pair if somebody may have read it",
                        path, file.st_mode & 07777, path);
+    if (!file_is_of_owner(data_dir, &file))
+        return err_set(err,
+                       "authority: %s belongs to another user (%u): remove it and ca.pem to make a "
+                       "new pair",
+                       path, (unsigned)file.st_uid);
     return 0;
 }
 
-static int load(const char *certificate_path, const char *key_path, gnutls_x509_crt_t *certificate,
-                gnutls_x509_privkey_t *key, char **pem, struct err *err)
+static int load(const char *data_dir, const char *certificate_path, const char *key_path,
+                gnutls_x509_crt_t *certificate, gnutls_x509_privkey_t *key, char **pem,
+                struct err *err)
 {
     gnutls_datum_t certificate_pem = {0};
     gnutls_datum_t key_pem = {0};
-    int done = check_key_mode(key_path, err);
+    int done = check_key_file(data_dir, key_path, err);
     if (done == 0)
         done = authority_check(gnutls_load_file(certificate_path, &certificate_pem),
                                certificate_path, err);
@@ -234,7 +241,7 @@ int authority_files_open(const char *data_dir, gnutls_x509_crt_t *certificate,
     else if (access(certificate_path, F_OK) != 0)
         result = make(certificate_path, key_path, err);
     if (result == 0)
-        result = load(certificate_path, key_path, certificate, key, pem, err);
+        result = load(data_dir, certificate_path, key_path, certificate, key, pem, err);
     if (result == 0)
         result = check_pair(*certificate, *key, certificate_path, err);
     if (lock >= 0)

@@ -3,6 +3,7 @@
 // the same time both use the first.
 #include "redact_key.h"
 
+#include "file_owner.h"
 #include "hark/mem.h"
 
 #include <errno.h>
@@ -21,7 +22,8 @@ int redact_key_make(unsigned char key[REDACT_KEY_BYTES], struct err *err)
 }
 
 // 1: there is none.
-static int read_key(const char *path, unsigned char key[REDACT_KEY_BYTES], struct err *err)
+static int read_key(const char *folder, const char *path, unsigned char key[REDACT_KEY_BYTES],
+                    struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT)
@@ -37,6 +39,11 @@ static int read_key(const char *path, unsigned char key[REDACT_KEY_BYTES], struc
                 REDACT_KEY_BYTES);
     else if ((info.st_mode & 077) != 0)
         err_set(err, "redaction: others can read the key %s; chmod 600, or remove it", path);
+    else if (!file_is_of_owner(folder, &info))
+        err_set(err,
+                "redaction: the key %s belongs to another user (%u); remove it, and a new one "
+                "is made",
+                path, (unsigned)info.st_uid);
     else
         rc = 0;
     if (fd >= 0)
@@ -64,10 +71,10 @@ static int write_key(const char *path, const unsigned char *key, struct err *err
 int redact_key_load(const char *folder, unsigned char key[REDACT_KEY_BYTES], struct err *err)
 {
     char *path = mem_printf("%s/" REDACT_KEY_NAME, folder);
-    int rc = read_key(path, key, err);
+    int rc = read_key(folder, path, key, err);
     if (rc == 1)
         rc = redact_key_make(key, err) == 0 && write_key(path, key, err) == 0
-                 ? read_key(path, key, err)
+                 ? read_key(folder, path, key, err)
                  : -1;
     free(path);
     return rc == 0 ? 0 : -1;

@@ -165,6 +165,27 @@ class TestAuthority:
         key.chmod(0o600)
         hark.start()
 
+    @pytest.mark.skipif(os.geteuid() != 0, reason="giving a file away takes root")
+    def test_key_of_another_user_is_not_used(self, daemon):
+        hark = daemon()
+        hark.stop()
+        key = hark.data_dir / "ca-key.pem"
+        os.chown(key, 65534, 65534)
+        done = run_hark("serve", "--data-dir", hark.data_dir, "--listen", "127.0.0.1:0", "--ui",
+                        "off", home=hark.home)
+        assert done.returncode == 1
+        assert f"{key} belongs to another user (65534)" in done.stderr
+        os.chown(hark.data_dir, 65534, 65534)  # as when root looks into the folder of a service
+        hark.start()
+
+    @pytest.mark.parametrize("mode, said", [(0o755, "look into"), (0o775, "replace")])
+    def test_folder_that_is_not_private_is_warned_of(self, daemon, mode, said):
+        hark = daemon()
+        hark.stop()
+        hark.data_dir.chmod(mode)
+        hark.start()
+        hark.wait_log(f"others may {said} .*chmod 700")
+
     @pytest.mark.parametrize("damage", ["other key", "empty key", "no key", "garbage"])
     def test_pair_that_does_not_fit_stops_the_start(self, daemon, damage):
         hark, other = daemon(), daemon()

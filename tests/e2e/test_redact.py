@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import gzip
 import json
+import os
 import re
 import signal
 import socket
@@ -698,8 +699,10 @@ class TestKey:
         [
             (lambda key: key.write_bytes(b"short"), "no key of 32 bytes"),
             (lambda key: key.chmod(0o644), "others can read the key"),
+            pytest.param(lambda key: os.chown(key, 65534, 65534), "belongs to another user",
+                         marks=pytest.mark.skipif(os.geteuid() != 0, reason="takes root")),
         ],
-        ids=["short", "readable"],
+        ids=["short", "readable", "another's"],
     )
     def test_a_key_that_is_none_stops_the_start(self, redacting, spoil, said):
         hark = redacting()
