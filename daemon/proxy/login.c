@@ -13,16 +13,39 @@
 
 #define NOT_RECORDED "(not recorded)"
 
+static const char login_name[] = "Proxy-Authorization";
+
+static bool is_login(const char *name)
+{
+    size_t length = strlen(login_name);
+    return strncasecmp(name, login_name, length) == 0 && name[length] != '-';
+}
+
+// libmicrohttpd before 1.0 takes white space before the colon, and what stands in a folded line,
+// for a part of the name: there, and in the value, may be a password.
+static void hide(struct field *field, struct arena *arena)
+{
+    size_t length = strlen(login_name);
+    bool is_spaced = strchr(" \t", field->name[length]) != NULL;
+    field->value = arena_strdup(arena, NOT_RECORDED);
+    field->value_length = strlen(NOT_RECORDED);
+    if (field->name[length] == '\0')
+        return;
+    // With its space it is no name, and the request is refused as before.
+    field->name_length = length + (is_spaced ? 1 : 0);
+    field->name = arena_strndup(arena, field->name, field->name_length);
+}
+
 const char *login_take(struct fields *fields, struct arena *arena)
 {
     const char *given = NULL;
     for (size_t i = 0; i < fields->count; i++) {
         struct field *field = &fields->items[i];
-        if (!field_is_named(field, "Proxy-Authorization"))
+        if (!is_login(field->name))
             continue;
-        given = field->value;
-        field->value = arena_strdup(arena, NOT_RECORDED);
-        field->value_length = strlen(NOT_RECORDED);
+        if (field_is_named(field, login_name))
+            given = field->value;
+        hide(field, arena);
     }
     return given;
 }

@@ -75,12 +75,33 @@ static void test_what_is_given_stays_out_of_the_fields(void **state)
     arena_fini(&arena);
 }
 
+// As libmicrohttpd before 1.0 hands them over.
+static void test_malformed_lines_keep_no_password_either(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    struct fields fields = {0};
+    add(&fields, &arena, "Proxy-Authorization ", "Basic Og==");
+    add(&fields, &arena, "Proxy-Authorization\tBasic", "Og==");
+    add(&fields, &arena, "proxy-authorizationOg==", "Basic");
+    add(&fields, &arena, "Proxy-Authorization-Info", "x");
+    assert_null(login_take(&fields, &arena));
+    assert_string_equal(fields.items[0].name, "Proxy-Authorization "); // still no name
+    assert_string_equal(fields.items[1].name, "Proxy-Authorization\t");
+    assert_string_equal(fields.items[2].name, "proxy-authorization");
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(fields.items[i].value, "(not recorded)");
+    assert_string_equal(fields.items[3].value, "x");
+    arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_basic_is_user_and_password),
         cmocka_unit_test(test_anything_else_is_none),
         cmocka_unit_test(test_what_is_given_stays_out_of_the_fields),
+        cmocka_unit_test(test_malformed_lines_keep_no_password_either),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
