@@ -66,3 +66,10 @@ def test_wrong_usage_removes_nothing(source, words):
     done = source.uninstall(*words)
     assert (done.returncode, done.stderr.startswith("usage: ")) == (2, True)
     assert all(path.exists() for path in source.installed)
+
+
+def test_what_is_gone_already_is_told(source):
+    assert source.uninstall("--prefix", source.prefix).returncode == 0
+    done = source.uninstall("--prefix", source.prefix)
+    assert done.returncode == 1
+    assert f"nothing below {source.prefix} " in done.stderr
