@@ -65,6 +65,9 @@ struct replay_report *replay_report_create(struct invocation *invocation, enum r
         .layout = layout,
         .now_us = clock_wall_us(),
     };
+    // Requests go on being sent: a reader sees each result as it comes, and one that leaves is
+    // noticed.
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     report->invocation = invocation;
     report->printer = rows_printer_create(&options);
     report->has_progress = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);

@@ -115,6 +115,28 @@ def since_session(hark, result):
 
 
 class TestMany:
+    def test_a_row_comes_with_its_result(self, daemon, origin, client):
+        gate, is_read, in_time = threading.Event(), threading.Event(), []
+
+        def handle(conn):
+            while one := conn.read_request():
+                if one.target == "/1" and gate.is_set():
+                    in_time.append(is_read.wait(10 * SCALE))
+                conn.send(OK)
+
+        server = origin(handle)
+        hark = daemon()
+        self.record_gets(hark, client, server, 2)
+        gate.set()
+        command = [HARK, "replay", "--data-dir", hark.data_dir, "--concurrency", 1, "1..2"]
+        with subprocess.Popen(
+            list(map(str, command)), env=clean_environment(hark.home), stdout=subprocess.PIPE, text=True
+        ) as run:
+            assert any("/0" in line for line in run.stdout)
+            is_read.set()
+            assert "/1" in run.stdout.read()
+        assert run.returncode == 0 and in_time == [True]
+
     def record_gets(self, hark, client, server, count):
         peer = client(hark)
         for i in range(count):
