@@ -97,7 +97,7 @@ static void check_pieces(const char *type, const char *text, size_t length)
     assert(redact(type, text, length, 1, &pieces) == rc);
     assert(whole.length == pieces.length && memcmp(whole.data, pieces.data, whole.length) == 0);
     // An event whose JSON is broken may be cut elsewhere the second time.
-    bool is_stable = strcmp(type, "text/event-stream") != 0;
+    bool is_stable = strcasestr(type, "text/event-stream") == NULL;
     if (rc == 0 && is_stable &&
         redact(type, whole.data, whole.length, whole.length + 1, &again) == 0)
         assert(again.length == whole.length && memcmp(again.data, whole.data, again.length) == 0);
