@@ -11,8 +11,9 @@ from harness.pki import Pki
 from harness.tls import HOST, TlsClient, TlsOrigin
 
 # The files that take longest begin first, so that at the end no core waits for one of them.
-SLOW_FILES = ["playback_clients", "page", "api_events", "store_faults", "playback", "clients", "replay",
-              "ca", "recording", "prune", "redact", "retention", "package"]
+SLOW_FILES = ["playback_clients", "store_faults", "playback", "clients", "ca", "replay_runs", "page",
+              "page_actions", "page_corners", "page_exchange", "page_for_all", "recording", "prune",
+              "redact", "retention", "package"]
 
 
 def pytest_collection_modifyitems(items):
