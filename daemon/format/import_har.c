@@ -26,13 +26,23 @@ struct har_entry {
 
 // --- heads --------------------------------------------------------------------------------------
 
+static void check_field(const char *name, const char *value, size_t length, struct err *err)
+{
+    if (!text_is_token(name, strlen(name)))
+        err_set(err, "\"%s\" is no name of a header field", name);
+    else if (!text_is_field_value(value, length))
+        err_set(err, "the value of the header field %s has a control character in it", name);
+}
+
 // Chrome joins the values of fields of one name with line feeds.
 static void add_values(struct har_entry *har, struct fields *fields, const char *name,
                        const char *value)
 {
     do {
         size_t length = strcspn(value, "\r\n");
-        import_check_field(name, value, length, har->err);
+        // What hark refused was recorded with what was wrong in it.
+        if (har->hark == NULL)
+            check_field(name, value, length, har->err);
         fields_add(fields, &har->row->arena, name, strlen(name), value, length);
         value += length;
         value += strspn(value, "\r\n");

@@ -30,8 +30,6 @@ const char *import_json(struct exchange_row *row, const json_t *object, const ch
 // [["Name","value"],…]
 void import_pairs(struct exchange_row *row, struct fields *fields, const json_t *object,
                   const char *key, struct err *err);
-// A field that could not be in a message is a mistake.
-void import_check_field(const char *name, const char *value, size_t length, struct err *err);
 // A member that has to be an object; NULL if it is missing.
 const json_t *import_object(const json_t *object, const char *key, struct err *err);
 

@@ -226,7 +226,25 @@ static void test_fields_that_could_not_be_sent_are_mistakes(void **state)
     assert_refused(HEADERS("{\"name\":\"X\",\"value\":\"a\\u0001\"}"), "field X has a control");
     assert_refused("{\"id\":1,\"started_us\":1,\"method\":\"GET\",\"url\":\"http://h/\","
                    "\"request_headers\":[[\"X\",\"a\\nb\"]]}",
-                   "field X has a control");
+                   "a header field has a line end in it");
+}
+
+// It was refused, and recorded with what was wrong in it.
+static void test_fields_that_hark_recorded_come_back(void **state)
+{
+    (void)state;
+    struct taken taken = {0};
+    assert_read("{\"id\":1,\"started_us\":1,\"method\":\"GET\",\"url\":\"http://h/\","
+                "\"request_headers\":[[\"Bad Name\",\"a\\u0001\"]]}",
+                &taken);
+    assert_string_equal(taken.exchanges[0]->row->request_headers.items[0].name, "Bad Name");
+    taken_fini(&taken);
+    assert_read(
+        ENTRY(",\"_hark\":{},\"response\":{\"status\":200,\"headers\":[{\"name\":\"Bad Name\","
+              "\"value\":\"a\\u0001\"}]}"),
+        &taken);
+    assert_string_equal(taken.exchanges[0]->row->response_headers.items[0].name, "Bad Name");
+    taken_fini(&taken);
 }
 
 static void test_null_is_a_body_that_is_missing(void **state)
@@ -526,6 +544,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_har_file),
         cmocka_unit_test(test_values_of_several_lines_are_several_fields),
         cmocka_unit_test(test_fields_that_could_not_be_sent_are_mistakes),
+        cmocka_unit_test(test_fields_that_hark_recorded_come_back),
         cmocka_unit_test(test_null_is_a_body_that_is_missing),
         cmocka_unit_test(test_status_of_no_answer),
         cmocka_unit_test(test_integers_of_any_size),
