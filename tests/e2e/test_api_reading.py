@@ -196,7 +196,7 @@ class TestBody:
         ("text/html", "text/plain; charset=utf-8"),
     ])
     def test_only_images_keep_their_type(self, api, record, sent, told):
-        row = record(answer(b"\x89PNG\xff\x00\xfe", f"Content-Type: {sent}"))
+        row = record(answer(b"\x89PNG\xff\xfe", f"Content-Type: {sent}"))
         answered = api.ask(body_path(row))
         if sent == "image/svg+xml":
             assert answered.get("Content-Type") in (told, "text/plain; charset=utf-8")
