@@ -89,16 +89,39 @@ static bool is_ordinary(const char *path)
     return stat(path, &info) < 0 || S_ISREG(info.st_mode);
 }
 
+// Without a name, where the file system knows such files: a process that is killed leaves nothing.
+static int open_fresh(struct file_draft *draft)
+{
+    const char *slash = strrchr(draft->path, '/');
+    char *folder = slash != NULL ? mem_strndup(draft->path, (size_t)(slash + 1 - draft->path))
+                                 : mem_strdup(".");
+    int fd = open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+    free(folder);
+    draft->is_unnamed = fd >= 0;
+    if (draft->is_unnamed)
+        return fd;
+    unlink(draft->fresh);
+    return open(draft->fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+static int give_name(struct file_draft *draft)
+{
+    if (!draft->is_unnamed)
+        return 0;
+    char *unnamed = mem_printf("/proc/self/fd/%d", fileno(draft->out));
+    unlink(draft->fresh);
+    int rc = linkat(AT_FDCWD, unnamed, AT_FDCWD, draft->fresh, AT_SYMLINK_FOLLOW);
+    free(unnamed);
+    draft->is_unnamed = rc != 0;
+    return rc;
+}
+
 int file_draft_begin(struct file_draft *draft, const char *path, struct err *err)
 {
     *draft = (struct file_draft){.path = path};
-    int flags = O_WRONLY | O_CLOEXEC;
-    if (is_ordinary(path)) {
+    if (is_ordinary(path))
         draft->fresh = mem_printf("%s.%d.new", path, (int)getpid());
-        flags |= O_CREAT | O_EXCL | O_NOFOLLOW;
-        unlink(draft->fresh);
-    }
-    int fd = open(draft->fresh != NULL ? draft->fresh : path, flags, 0600);
+    int fd = draft->fresh != NULL ? open_fresh(draft) : open(path, O_WRONLY | O_CLOEXEC);
     draft->out = fd < 0 ? NULL : fdopen(fd, "w");
     if (draft->out != NULL)
         return 0;
@@ -110,7 +133,7 @@ int file_draft_begin(struct file_draft *draft, const char *path, struct err *err
 void file_draft_discard(struct file_draft *draft)
 {
     fclose(draft->out);
-    if (draft->fresh != NULL)
+    if (draft->fresh != NULL && !draft->is_unnamed)
         unlink(draft->fresh);
     free(draft->fresh);
 }
@@ -118,7 +141,8 @@ void file_draft_discard(struct file_draft *draft)
 int file_draft_keep(struct file_draft *draft, struct err *err)
 {
     bool is_written = fflush(draft->out) == 0 && !ferror(draft->out);
-    if (is_written && (draft->fresh == NULL || rename(draft->fresh, draft->path) == 0)) {
+    if (is_written && (draft->fresh == NULL ||
+                       (give_name(draft) == 0 && rename(draft->fresh, draft->path) == 0))) {
         fclose(draft->out);
         free(draft->fresh);
         return 0;

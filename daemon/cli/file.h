@@ -24,7 +24,8 @@ bool file_is_same(const char *a, const char *b);
 struct file_draft {
     FILE *out;
     const char *path; // borrowed
-    char *fresh;      // where it is until it is kept; NULL: in its place
+    char *fresh;      // where it is until it takes its place; NULL: in its place
+    bool is_unnamed;  // it is nowhere yet
 };
 // Only the user may read what comes of it.
 int file_draft_begin(struct file_draft *draft, const char *path, struct err *err);

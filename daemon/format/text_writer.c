@@ -69,7 +69,8 @@ static void write_summary(const struct text_writer *writer, const struct exchang
 static void write_route(const struct text_writer *writer, const struct exchange_row *row)
 {
     struct buffer line = {0};
-    buffer_printf(&line, "%s", row->client_addr ? row->client_addr : "?");
+    const char *nobody = row->source == ROW_SOURCE_REPLAY ? "hark" : "?";
+    buffer_printf(&line, "%s", row->client_addr != NULL ? row->client_addr : nobody);
     if (row->server_addr)
         buffer_printf(&line, " -> %s", row->server_addr);
     if (row->tls_version)

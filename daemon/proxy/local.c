@@ -148,16 +148,28 @@ void local_answer_error(struct exchange *exchange, int status, const char *code,
     buffer_fini(&page);
 }
 
+// The first that is known before it is bound; else what `hark run` sets.
+static const char *proxy_address(const struct exchange *exchange)
+{
+    const struct config_list *listen = &exchange->config->listen;
+    for (size_t i = 0; i < listen->count; i++) {
+        const char *colon = strrchr(listen->items[i], ':');
+        if (colon != NULL && strcmp(colon, ":0") != 0)
+            return listen->items[i];
+    }
+    return NULL;
+}
+
 static const char help_text[] =
     "This is hark, a flight recorder for HTTP. It is a proxy: point a program at this address\n"
     "and everything it sends and gets is recorded.\n"
     "\n"
-    "  http_proxy=http://127.0.0.1:4275 curl http://example.com/\n"
+    "  http_proxy=%1$s%2$s curl http://example.com/\n"
     "\n"
     "For https:// a program has to trust hark's own certificate authority. Its certificate is\n"
     "http://hark.internal/ca.pem (asked for through the proxy), and ca.pem in the data folder:\n"
     "\n"
-    "  https_proxy=http://127.0.0.1:4275 curl --cacert ca.pem https://example.com/\n"
+    "  https_proxy=%1$s%2$s curl --cacert ca.pem https://example.com/\n"
     "\n"
     "Then look at it:\n"
     "\n"
@@ -177,7 +189,12 @@ static void answer_text(struct exchange *exchange, int status, const char *conte
 
 void local_answer_help(struct exchange *exchange)
 {
-    answer_text(exchange, 200, "text/plain; charset=utf-8", help_text);
+    const char *address = proxy_address(exchange);
+    struct buffer text = {0};
+    buffer_printf(&text, help_text, address != NULL ? "http://" : "",
+                  address != NULL ? address : "$http_proxy");
+    answer_text(exchange, 200, "text/plain; charset=utf-8", text.data);
+    buffer_fini(&text);
 }
 
 void local_answer_internal(struct exchange *exchange)

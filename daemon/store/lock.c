@@ -23,12 +23,12 @@ static int refuse(int fd, const char *path, struct err *err)
     long pid = length > 0 ? strtol(holder, NULL, 10) : 0;
     if (pid <= 0)
         return err_set(err,
-                       "store: open %s: another hark is recording to it; stop that one, or give "
-                       "this one another file",
+                       "store: open %s: another hark writes to it; try again when it is done, stop "
+                       "it if it is a daemon, or give this one another file",
                        path);
     return err_set(err,
-                   "store: open %s: process %ld is recording to it; stop that one (kill %ld), or "
-                   "give this one another file",
+                   "store: open %s: process %ld writes to it; try again when it is done, stop it "
+                   "(kill %ld) if it is a daemon, or give this one another file",
                    path, pid, pid);
 }
 

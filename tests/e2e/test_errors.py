@@ -381,6 +381,17 @@ def test_answer_of_the_origin_with_an_error_status_is_not_an_error(hark, origin,
     assert (row["state"], row["error"]) == ("done", None)
 
 
+def test_internal_host_names_an_address_that_works(daemon, client):
+    """That of `listen`; where any port is taken, as by `hark run`, what that sets."""
+    def said(hark):
+        head = b"GET http://hark.internal/ HTTP/1.1\r\nHost: hark.internal\r\n\r\n"
+        return re.search(rb"http_proxy=(\S+) curl", client(hark).ask(head).body)[1].decode()
+
+    address = f"127.0.0.1:{free_port()}"
+    assert said(daemon(listen=address)) == f"http://{address}"
+    assert said(daemon()) == "$http_proxy"
+
+
 def test_internal_host_gives_the_page_the_certificate_and_nothing_else(hark, client):
     def get(path):
         head = b"GET http://hark.internal%s HTTP/1.1\r\nHost: hark.internal\r\n\r\n"

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,12 +157,59 @@ static void test_programs_are_found_in_the_path(void **state)
 
 #define FOLDER_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+// --- drafts -------------------------------------------------------------------------------------
+
+static size_t count_files(const struct folder *folder)
+{
+    size_t count = 0;
+    DIR *entries = opendir(folder->path);
+    for (struct dirent *entry; (entry = readdir(entries)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(entries);
+    return count;
+}
+
+static void begin_draft(const struct folder *folder, struct file_draft *draft, const char *text)
+{
+    struct err err = {0};
+    if (file_draft_begin(draft, folder->file, &err) != 0)
+        fail_msg("%s", err.text);
+    fputs(text, draft->out);
+    fflush(draft->out);
+}
+
+static void test_draft_takes_its_place_when_it_is_kept(void **state)
+{
+    struct folder *folder = *state;
+    struct file_draft draft;
+    struct err err = {0};
+    replace(folder, "old", 0644);
+    begin_draft(folder, &draft, "new");
+    assert_holds(folder, "old", 0644);
+    // A process that is killed now leaves nothing of it.
+    assert_int_equal(count_files(folder), 1);
+    assert_int_equal(file_draft_keep(&draft, &err), 0);
+    assert_holds(folder, "new", 0600);
+    assert_int_equal(count_files(folder), 1);
+}
+
+static void test_draft_that_is_discarded_is_gone(void **state)
+{
+    struct folder *folder = *state;
+    struct file_draft draft;
+    begin_draft(folder, &draft, "new");
+    file_draft_discard(&draft);
+    assert_int_equal(count_files(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(test_a_file_gets_content_and_mode_whatever_the_umask),
         FOLDER_TEST(test_a_file_that_is_as_it_should_be_is_left_alone),
         FOLDER_TEST(test_a_symbolic_link_is_replaced_and_not_followed),
+        FOLDER_TEST(test_draft_takes_its_place_when_it_is_kept),
+        FOLDER_TEST(test_draft_that_is_discarded_is_gone),
         cmocka_unit_test(test_a_file_that_cannot_be_written_is_named),
         cmocka_unit_test(test_what_a_program_says_is_collected),
         cmocka_unit_test(test_a_program_that_fails_is_quoted_with_its_last_line),

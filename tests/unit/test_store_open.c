@@ -261,7 +261,7 @@ static void test_second_writer_is_refused_and_told_who_holds_it(void **state)
 {
     struct fixture *fixture = *state;
     fixture_open(fixture);
-    char *holder = mem_printf("process %d is recording to it", (int)getpid());
+    char *holder = mem_printf("process %d writes to it", (int)getpid());
     assert_open_fails(fixture, holder);
     free(holder);
 }
@@ -273,7 +273,7 @@ static void test_second_writer_is_refused_under_another_name(void **state)
     struct fixture other = *fixture;
     other.path = mem_printf("%s/link.db", fixture->folder);
     assert_int_equal(symlink(fixture->path, other.path), 0);
-    assert_open_fails(&other, "is recording to it");
+    assert_open_fails(&other, "writes to it");
     free(other.path);
 }
 
