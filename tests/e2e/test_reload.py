@@ -12,14 +12,9 @@ from harness import SCALE, wait_until
 from harness.client import RawClient
 from harness.conformance import fill
 from harness.load import Load
+from harness.nginx import free_port
 
 GET = b"GET {url}/x HTTP/1.1\r\nHost: {host}\r\n\r\n"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def status(hark):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """An nginx with a folder of its own: an origin that many people run, beside the hand-made one."""
 
+import contextlib
+import random
 import socket
 import subprocess
 from pathlib import Path
@@ -39,9 +41,11 @@ http {{
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Free on every address, and none of those that connections get for their own end."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", random.randrange(10_000, 32_768)))
+            return probe.getsockname()[1]
 
 
 class Nginx:
