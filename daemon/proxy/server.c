@@ -179,9 +179,12 @@ void server_post_to_all(struct server *server, const struct inbox_item *item)
         worker_post(server->workers[i], item);
 }
 
+// The recorder writes, and may fail, before there are workers; then none of them waits for it.
 static void on_room(void *ctx)
 {
-    server_post_to_all(ctx, &(struct inbox_item){.kind = INBOX_ROOM});
+    struct server *server = ctx;
+    if (atomic_load(&server->has_workers))
+        server_post_to_all(server, &(struct inbox_item){.kind = INBOX_ROOM});
 }
 
 int server_open_authority(struct server *server, const struct config *config, struct err *err)
@@ -246,6 +249,7 @@ static int start_all(struct server *server, const struct server_options *options
     for (size_t i = 0; i < server->worker_count; i++)
         if (worker_open(server->workers[i], err) != 0)
             return -1;
+    atomic_store(&server->has_workers, true);
     for (struct listener *at = server->listeners; at != NULL; at = at->next) {
         at->session_id = server->session_id;
         server_listen_everywhere(server, at);

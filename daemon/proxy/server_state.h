@@ -40,6 +40,7 @@ struct server {
     struct server_reload reload; // what became of the last one; under the mutex
     atomic_int mode;             // enum config_mode
     atomic_bool is_draining;
+    atomic_bool has_workers; // all are open, and stay until the recorder has ended
     atomic_bool wants_login; // proxy_auth is set
     struct replay_list replays;
 };
