@@ -348,7 +348,7 @@ class TestOpening:
             "serve", "--listen", "127.0.0.1:0", "--ui", "off", "--data-dir", other, "--db", hark.db
         )
         assert done.returncode == 1
-        assert "hark.db" in done.stderr and "recording to it" in done.stderr
+        assert "hark.db" in done.stderr and "writes to it" in done.stderr
         assert hark.is_running()
 
     def test_taken_port_is_said(self, daemon):

@@ -220,7 +220,7 @@ class TestOtherUsersOfTheFile:
         words = ["--listen", "127.0.0.1:0", "--ui", "off", "--data-dir", other, "--db", hark.db]
         began = time.monotonic()
         done = hark.cli("serve", *words)
-        assert done.returncode == 1 and "recording to it" in done.stderr
+        assert done.returncode == 1 and "writes to it" in done.stderr
         assert time.monotonic() - began < SCALE
 
 
