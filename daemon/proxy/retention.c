@@ -158,6 +158,8 @@ bool retention_is_due(struct retention *retention)
         return true;
     bool is_for_age = is_age_due(retention, now_us);
     bool is_for_size = is_size_due(retention);
+    if (!is_for_size)
+        atomic_store(&retention->is_short, false); // what took more may have been let go since
     if (is_for_age || is_for_size)
         begin_sweep(retention, is_for_age, is_for_size);
     return retention->is_sweeping;
