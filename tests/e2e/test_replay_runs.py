@@ -228,6 +228,20 @@ def start_replay(hark, *words, stdout=subprocess.PIPE):
     )
 
 
+def gated(origin):
+    """An origin that answers the first request, and the others once the gate is open."""
+    gate = threading.Event()
+
+    def handle(conn):
+        while conn.read_request():
+            if len(server.requests) > 1:
+                gate.wait(10 * SCALE)
+            conn.send(OK)
+
+    server = origin(handle)
+    return server, gate
+
+
 class TestInterrupt:
     def test_what_was_done_is_kept_and_told(self, daemon, origin, client, ready, tmp_path):
         server = origin(OK)
@@ -269,15 +283,7 @@ class TestInterrupt:
         assert hark.wait_row("id = ?", result["id"])["state"] == "interrupted"
 
     def test_what_is_going_on_is_waited_for(self, daemon, origin, client, ready):
-        gate = threading.Event()
-
-        def handle(conn):
-            while conn.read_request():
-                if len(server.requests) > 1:
-                    gate.wait(10 * SCALE)
-                conn.send(OK)
-
-        server = origin(handle)
+        server, gate = gated(origin)
         hark = daemon()
         [old] = record(hark, client, request(server.url + "/1"))
         ready(hark)
@@ -296,15 +302,7 @@ class TestInterrupt:
     def test_a_run_that_ended_before_the_daemon_was_told_has_all_its_results(
         self, daemon, origin, client
     ):
-        gate = threading.Event()
-
-        def handle(conn):
-            while conn.read_request():
-                if len(server.requests) > 1:
-                    gate.wait(10 * SCALE)
-                conn.send(OK)
-
-        server = origin(handle)
+        server, gate = gated(origin)
         hark = daemon()
         [old] = record(hark, client, request(server.url + "/1"))
         running = start_replay(hark, old, "--repeat", 200)
