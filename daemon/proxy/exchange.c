@@ -146,6 +146,19 @@ static void end_unsent_request(struct exchange *exchange)
     leg_fail(exchange, &exchange->request);
 }
 
+bool exchange_learns_before_delivery(const struct exchange *exchange)
+{
+    return exchange->playback_head != 0 && exchange->upgrade == NULL && !ignoring_is_open(exchange);
+}
+
+static void learn(struct exchange *exchange)
+{
+    if (exchange->playback_head == 0)
+        return;
+    playback_learn(exchange);
+    exchange->playback_head = 0;
+}
+
 // The final row is due when request and response have ended; where nobody waits for it, it also
 // tells how the delivery went.
 static void finish_when_due(struct exchange *exchange)
@@ -156,6 +169,8 @@ static void finish_when_due(struct exchange *exchange)
         return;
     if (journal_is_behind(exchange, BODY_REQUEST) || journal_is_behind(exchange, BODY_RESPONSE))
         return;
+    if (exchange_learns_before_delivery(exchange))
+        learn(exchange);
     if (!leg_has_ended(exchange->delivery) && !exchange_waits_for_commit(exchange))
         return;
     exchange_set_outcome(exchange, ROW_STATE_DONE, NULL, NULL);
@@ -163,8 +178,7 @@ static void finish_when_due(struct exchange *exchange)
     exchange->row->response_size = exchange->download.total_bytes;
     exchange->row->duration_us = exchange->ended_us - exchange->started_us;
     ignoring_judge(exchange, FILTER_AT_END);
-    if (exchange->playback_head != 0)
-        playback_learn(exchange);
+    learn(exchange);
     counters_note_end(&exchange->worker->counters, exchange->row);
     journal_finish(exchange);
 }

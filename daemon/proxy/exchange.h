@@ -201,6 +201,9 @@ void exchange_abort(struct exchange *exchange);
 bool leg_has_ended(enum leg_state state);
 // Does it end only when its row is committed (durability, or a replay, which tells of the row)?
 bool exchange_waits_for_commit(const struct exchange *exchange);
+// Can it answer others before its client has the end of it? Then the client waits for that, and
+// asking again is never faster.
+bool exchange_learns_before_delivery(const struct exchange *exchange);
 // The outcome that the row gets; the first one said wins.
 void exchange_set_outcome(struct exchange *exchange, enum row_state state, const char *code,
                           const char *text);

@@ -171,6 +171,8 @@ bool exchange_must_answer_early(const struct exchange *exchange)
 
 bool exchange_may_finish(const struct exchange *exchange)
 {
+    if (exchange_learns_before_delivery(exchange))
+        return false;
     return !exchange_waits_for_commit(exchange) || exchange->journal.final == FINAL_COMMITTED;
 }
 

@@ -73,3 +73,10 @@ void ignoring_judge(struct exchange *exchange, enum filter_stage stage)
     journal_withdraw(exchange);
     atomic_fetch_add_explicit(&exchange->worker->ignored, 1, memory_order_relaxed);
 }
+
+bool ignoring_is_open(const struct exchange *exchange)
+{
+    const struct ignore_rule *rule = exchange->ignore;
+    return rule != NULL &&
+           filter_judge(rule->filter, exchange->row, FILTER_AT_ANSWER) == FILTER_OPEN;
+}

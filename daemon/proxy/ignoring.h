@@ -12,6 +12,8 @@
 #include "hark/err.h"
 #include "hark/filter_judge.h"
 
+#include <stdbool.h>
+
 struct exchange;
 struct worker;
 
@@ -27,5 +29,7 @@ void ignoring_release(struct ignore_rule *rule); // takes NULL
 
 // Stops recording the exchange if what is known of it matches.
 void ignoring_judge(struct exchange *exchange, enum filter_stage stage);
+// Does it depend on the end, now that the answer's head is known?
+bool ignoring_is_open(const struct exchange *exchange);
 
 #endif

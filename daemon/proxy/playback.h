@@ -13,7 +13,7 @@ struct exchange;
 
 // Answers from the recording, or lets upstream_start() do it where misses are forwarded.
 void playback_start(struct exchange *exchange);
-// The exchange is about to be recorded: it can answer later ones.
+// The exchange is over, but for its delivery perhaps: it can answer later ones.
 void playback_learn(struct exchange *exchange);
 // Must nothing at all leave this machine?
 bool playback_is_closed(const struct config *config);

@@ -580,6 +580,26 @@ def test_playback_or_record_forwards_a_miss_and_has_it_from_then_on(daemon, orig
     assert len(hark.wait_rows("1", count=3)) == 3
 
 
+@pytest.mark.parametrize("body", [b"", b'{"a":1}'], ids=["GET", "POST"])
+def test_whoever_has_an_answer_and_asks_again_elsewhere_gets_the_recorded_one(daemon, origin, client,
+                                                                             body):
+    def handle(conn):
+        while conn.read_request():
+            conn.send(text(b"%d" % len(conn.origin.requests)))
+
+    server = origin(handle)
+    hark = daemon("--mode", "playback-or-record", "--set", "workers=4")
+    connections = [client(hark) for _ in range(8)]
+    for i in range(100):
+        url = f"{server.url}/{i}"
+        asked = request("POST", url, body, JSON) if body else request("GET", url)
+        answers = []
+        for k in (i, i + 1):
+            connections[k % 8].send(asked)
+            answers.append(connections[k % 8].response().body)
+        assert answers == [b"%d" % (i + 1)] * 2
+
+
 def test_a_forwarded_miss_sends_the_whole_body(daemon, origin, client, play):
     def handle(conn):
         while one := conn.read_request():
