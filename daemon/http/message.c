@@ -33,11 +33,19 @@ bool text_is_field_value(const char *text, size_t length)
     return true;
 }
 
+bool text_is_version(const char *text)
+{
+    return strncmp(text, "HTTP/", 5) == 0 && isdigit((unsigned char)text[5]) && text[6] == '.' &&
+           isdigit((unsigned char)text[7]) && text[8] == '\0';
+}
+
 static int check_version(const char *version, struct err *err)
 {
-    bool is_http1 = strncmp(version, "HTTP/1.", 7) == 0 && isdigit((unsigned char)version[7]) &&
-                    version[8] == '\0';
-    if (is_http1)
+    if (!text_is_version(version)) {
+        err_set(err, "the request line does not end with a version such as HTTP/1.1");
+        return 400;
+    }
+    if (version[5] == '1')
         return 0;
     err_set(err, "version \"%s\": only HTTP/1.x is spoken here", version);
     return 505;

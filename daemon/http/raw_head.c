@@ -3,7 +3,6 @@
 // anywhere else is an error, since the next recipient may take it for a line end.
 #include "hark/raw_head.h"
 
-#include <ctype.h>
 #include <string.h>
 
 static size_t skip_empty_lines(const char *bytes, size_t length)
@@ -80,17 +79,13 @@ static bool is_visible(const char *text)
 
 static int check_request_line(const struct request_head *head, size_t line_length, struct err *err)
 {
-    const char *version = head->version;
     size_t method_length = strlen(head->method);
     size_t target_length = strlen(head->target);
-    bool has_version = strncmp(version, "HTTP/", 5) == 0 && isdigit((unsigned char)version[5]) &&
-                       version[6] == '.' && isdigit((unsigned char)version[7]) &&
-                       version[8] == '\0';
     if (!text_is_token(head->method, method_length))
         err_set(err, "the method is no token");
     else if (target_length == 0)
         err_set(err, "the request line has no target");
-    else if (!has_version)
+    else if (!text_is_version(head->version))
         err_set(err, "the request line does not end with a version such as HTTP/1.1");
     else if (!is_visible(head->target) || method_length + target_length + 10 != line_length)
         err_set(err, "control character in the request line");

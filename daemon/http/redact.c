@@ -3,6 +3,7 @@
 // Referer, Link, …), whose parameters are listed.
 #include "hark/redact.h"
 
+#include "hark/message.h"
 #include "redact_mark.h"
 #include "redact_names.h"
 #include "redact_pairs.h"
@@ -115,7 +116,8 @@ void redact_target(const struct redaction *rules, const char *target, struct buf
         append_mark((void *)rules, target, (size_t)(at - target), out);
         target = at;
     }
-    redact_reference(rules, target, out);
+    // White space and quotes end a URL in a text; in a target that has them they end nothing.
+    append_redacted(rules, target, strpbrk(target, " \t\r\n\"<>") == NULL, out);
 }
 
 void redact_field(const struct redaction *rules, const char *name, const char *value,
@@ -230,6 +232,18 @@ static void redact_interim(const struct redaction *rules, struct exchange_row *r
     json_decref(answers);
 }
 
+// Who leaves the method out has the target in its place.
+static void redact_method_of(const struct redaction *rules, struct exchange_row *row)
+{
+    const char *method = row->method;
+    if (method == NULL || *method == '\0' || text_is_token(method, strlen(method)))
+        return;
+    struct buffer text = {0};
+    append_mark((void *)rules, method, strlen(method), &text);
+    row->method = arena_strndup(&row->arena, text.data, text.length);
+    buffer_fini(&text);
+}
+
 static void redact_target_of(const struct redaction *rules, struct exchange_row *row)
 {
     struct buffer text = {0};
@@ -258,6 +272,7 @@ static void redact_error_of(const struct redaction *rules, struct exchange_row *
 
 void redact_row(const struct redaction *rules, struct exchange_row *row)
 {
+    redact_method_of(rules, row);
     redact_target_of(rules, row);
     redact_fields(rules, &row->request_headers, &row->arena);
     redact_fields(rules, &row->request_trailers, &row->arena);

@@ -47,8 +47,20 @@ static bool ends_step(char c)
     return c == '[' || c == ']' || c == '.';
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 bool redact_names_have_parameter(const struct config_list *names, const char *name, size_t length)
 {
+    // Servers that trim names do so after decoding.
+    while (length > 0 && is_space(name[0])) {
+        name++;
+        length--;
+    }
+    while (length > 0 && is_space(name[length - 1]))
+        length--;
     if (redact_names_have(names, name, length))
         return true;
     size_t start = 0;

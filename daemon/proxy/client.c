@@ -136,7 +136,8 @@ static enum MHD_Result on_head(struct exchange *exchange, const char *method, co
     struct exchange_row *row = exchange->row;
     struct MHD_Connection *connection = exchange->client.connection;
     row->method = arena_strdup(&row->arena, method);
-    row->request_version = arena_strdup(&row->arena, version);
+    // What else stands there, behind a space in the target, may be a part of it: a secret even.
+    row->request_version = text_is_version(version) ? arena_strdup(&row->arena, version) : "";
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_field, exchange);
     exchange->login.given = login_take(&row->request_headers, &row->arena);
     exchange->client.is_last = strcmp(version, "HTTP/1.0") == 0 ||

@@ -102,7 +102,7 @@ static void describe(struct exchange *exchange, const struct refusal *refusal)
                    &ignored);
     login_take(&row->request_headers, &row->arena);
     row->method = head.method;
-    row->request_version = head.version;
+    row->request_version = text_is_version(head.version) ? head.version : "";
     row->path = head.target;
     struct target *target = &exchange->target;
     struct err also_ignored = {0};

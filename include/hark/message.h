@@ -43,6 +43,7 @@ bool authority_is_valid(const char *authority);
 
 bool text_is_token(const char *text, size_t length);       // RFC 9110 section 5.6.2
 bool text_is_field_value(const char *text, size_t length); // no controls but HTAB
+bool text_is_version(const char *text);                    // "HTTP/1.1", RFC 9112 section 2.3
 
 #define BODY_LENGTH_CHUNKED     ((int64_t)-1)
 #define BODY_LENGTH_UNTIL_CLOSE ((int64_t)-2)

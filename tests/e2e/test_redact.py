@@ -158,6 +158,9 @@ class TestHeads:
             "GET http://me:secret-a@a.example/?token=secret-b",
             "GET nothing?token=secret-a",
             "CONNECT me:secret-a@a.example:443",
+            "GET http://a.example/?token=a secret-a",
+            "GET\thttp://a.example/?token=secret-a",
+            "http://a.example/?token=secret-a",
         ],
     )
     def test_targets_that_are_refused(self, redacting, client, line):
@@ -168,6 +171,20 @@ class TestHeads:
         )
         assert ask(hark, client, request.encode()).status == 400
         hark.wait_rows("error = 'bad-request'")
+        assert_nowhere(hark, "secret-")
+
+    @pytest.mark.parametrize("line", [
+        "GET {url}/?token=a secret-a HTTP/1.1", "GET {url}/?token=a secret-a",
+        "GET\t{url}/?token=secret-a HTTP/1.1", "{url}/?token=secret-a HTTP/1.1",
+        "GET {url}/?token=a\tsecret-a HTTP/1.1", "GET nothing?token=a\"secret-a HTTP/1.1",
+    ])
+    def test_later_request_lines_that_are_refused(self, redacting, origin, client, line):
+        hark, server = redacting(), origin()
+        peer = client(hark)
+        assert peer.ask(f"GET {server.url}/ HTTP/1.1\r\nHost: a.example\r\n\r\n".encode()).status == 200
+        peer.send(f"{line.format(url=server.url)}\r\nHost: a.example\r\n\r\n".encode())
+        assert peer.response().status == 400
+        hark.stop()
         assert_nowhere(hark, "secret-")
 
     @pytest.mark.parametrize(

@@ -123,10 +123,17 @@ static void test_every_http1_version_is_taken(void **state)
 static void test_other_versions_get_505(void **state)
 {
     (void)state;
-    static const char *const others[] = {"HTTP/2.0", "HTTP/0.9", "HTTP/1",    "HTTP/1.10",
-                                         "http/1.1", "HTTP/1.x", "HTTP/1.1 ", ""};
+    assert_int_equal(check("GET", "HTTP/2.0", "Host: h"), 505);
+    assert_int_equal(check("GET", "HTTP/0.9", "Host: h"), 505);
+}
+
+static void test_what_is_no_version_gets_400(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"HTTP/1",   "HTTP/1.10", "http/1.1",
+                                         "HTTP/1.x", "HTTP/1.1 ", ""};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-        assert_int_equal(check("GET", others[i], "Host: h"), 505);
+        assert_int_equal(check("GET", others[i], "Host: h"), 400);
 }
 
 static void test_any_token_is_a_method(void **state)
@@ -434,6 +441,7 @@ int main(void)
         TEST(test_field_value_has_no_control_but_tab),
         TEST(test_every_http1_version_is_taken),
         TEST(test_other_versions_get_505),
+        TEST(test_what_is_no_version_gets_400),
         TEST(test_any_token_is_a_method),
         TEST(test_field_name_that_is_no_token_is_refused),
         TEST(test_control_character_in_a_value_is_refused),

@@ -160,6 +160,29 @@ static void test_a_name_may_have_a_question_mark_in_it(void **state)
     buffer_fini(&out);
 }
 
+static void test_names_are_trimmed(void **state)
+{
+    (void)state;
+    struct buffer out = {0};
+    redact_query(&plain, "+token=a&%20token%09=b&to+ken=c&+=d&%0atoken[]=e", &out);
+    assert_string_equal(out.data, "+token=redacted&%20token%09=redacted&to+ken=c&+=d"
+                                  "&%0atoken[]=redacted");
+    buffer_fini(&out);
+}
+
+static void test_what_is_no_method_is_hidden(void **state)
+{
+    (void)state;
+    struct exchange_row *row = row_create();
+    row->method = "http://a.example/?token=a";
+    redact_row(&plain, row);
+    assert_string_equal(row->method, "redacted");
+    row->method = "M-SEARCH";
+    redact_row(&plain, row);
+    assert_string_equal(row->method, "M-SEARCH");
+    row_destroy(row);
+}
+
 static void test_userinfo_is_replaced_whatever_is_listed(void **state)
 {
     (void)state;
@@ -302,6 +325,8 @@ int main(void)
         cmocka_unit_test(test_an_apostrophe_ends_no_url),
         cmocka_unit_test(test_urls_in_the_query),
         cmocka_unit_test(test_a_name_may_have_a_question_mark_in_it),
+        cmocka_unit_test(test_names_are_trimmed),
+        cmocka_unit_test(test_what_is_no_method_is_hidden),
         cmocka_unit_test(test_userinfo_is_replaced_whatever_is_listed),
         cmocka_unit_test(test_equal_values_have_equal_marks),
         cmocka_unit_test(test_a_mark_stays_what_it_is),
