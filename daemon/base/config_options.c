@@ -77,7 +77,7 @@ const struct config_option config_options[] = {
     {"redact_json", CONFIG_TYPE_LIST, FIELD(redact_json), "", .check = config_check_json_field},
     {"redact_form", CONFIG_TYPE_LIST, FIELD(redact_form), ""},
     {"keep_age", CONFIG_TYPE_DURATION, FIELD(keep_age_ms), "0",
-     RANGE(0, INT64_MAX / 1000)},
+     RANGE(0, INT64_MAX / 1000), .wants_unit = true},
     {"keep_bytes", CONFIG_TYPE_SIZE, FIELD(keep_bytes), "0", RANGE(MIB, INT64_MAX),
      .takes_zero = true},
 
@@ -156,6 +156,8 @@ static int parse_number(const struct config_option *option, const char *text, in
     if (option->type == CONFIG_TYPE_DURATION) {
         if (units_parse_duration(text, value) != 0)
             return err_set(err, "\"%s\" is not a duration such as 500ms, 10s, 5m or 7d", text);
+        if (option->wants_unit && *value != 0 && strpbrk(text, "msdhMSDH") == NULL)
+            return err_set(err, "\"%s\" has no unit; write for example 30d, 12h or 90s", text);
     } else if (option->type == CONFIG_TYPE_SIZE_OR_ALL && strcmp(text, "all") == 0) {
         *value = INT64_MAX;
     } else if (units_parse_size(text, value) != 0) {
