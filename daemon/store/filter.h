@@ -100,6 +100,11 @@ struct filter_node *filter_bare_word(struct filter *filter, const char *text);
 struct filter_node *filter_keyed_word(struct filter *filter, const char *key, const char *value,
                                       struct err *err);
 
+// What a bare word, as it stands in the input, would be with a key, for those who write
+// "status=500" or "!host:a.test" elsewhere: a text in the arena, or NULL if it is nothing of that
+// kind.
+const char *filter_keyed_form(struct filter *filter, const char *word);
+
 // Why filter_judge() cannot judge this node; NULL: it can.
 const char *filter_why_not_judged(const struct filter_node *node);
 

@@ -118,14 +118,23 @@ static char *to_lower(struct filter *filter, const char *text)
     return lower;
 }
 
+// Splits the port from an authority in lower case, "localhost:8080" or "[::1]".
+static int read_authority(const char *key, const char *value, char *host, int64_t *port,
+                          struct err *err)
+{
+    if (host[0] == '[' && strchr(host, ']') == NULL)
+        return err_set(err, "the bracket in \"%s:%s\" is not closed", key, value);
+    if (split_port(host, port) != 0)
+        return err_set(err, "bad port in \"%s:%s\"", key, value);
+    return 0;
+}
+
 static struct filter_node *key_host(struct filter *filter, const char *value, struct err *err)
 {
     char *host = to_lower(filter, value);
     int64_t port;
-    if (split_port(host, &port) != 0) {
-        err_set(err, "bad port in \"host:%s\"", value);
+    if (read_authority("host", value, host, &port, err) != 0)
         return NULL;
-    }
     struct filter_node *node = add_match(filter, FIELD_HOST, without_brackets(host));
     if (port >= 0)
         node = filter_join(filter, NODE_AND, node, add_between(filter, FIELD_PORT, port, port));
@@ -137,10 +146,8 @@ static struct filter_node *key_client(struct filter *filter, const char *value, 
 {
     char *address = to_lower(filter, value);
     int64_t port;
-    if (split_port(address, &port) != 0) {
-        err_set(err, "bad port in \"client:%s\"", value);
+    if (read_authority("client", value, address, &port, err) != 0)
         return NULL;
-    }
     address = without_brackets(address);
     bool is_v6 = strchr(address, ':') != NULL;
     char port_text[24] = "*";
@@ -153,7 +160,10 @@ static struct filter_node *key_client(struct filter *filter, const char *value, 
 
 static struct filter_node *key_method(struct filter *filter, const char *value, struct err *err)
 {
-    (void)err;
+    if (strchr(value, ',') != NULL) {
+        err_set(err, "\"%s\" is no method; write for example (method:GET or method:POST)", value);
+        return NULL;
+    }
     return add_test(filter, FIELD_METHOD, TEST_EQUAL, value);
 }
 
@@ -168,7 +178,10 @@ static struct filter_node *key_scheme(struct filter *filter, const char *value, 
 
 static struct filter_node *key_path(struct filter *filter, const char *value, struct err *err)
 {
-    (void)err;
+    if (strchr(value, '?') != NULL) {
+        err_set(err, "a path ends before its \"?\"; did you mean \"url:%s\"?", value);
+        return NULL;
+    }
     return add_match(filter, FIELD_PATH, value);
 }
 
@@ -191,7 +204,7 @@ static int parse_status(const char *text, int64_t *status)
 
 static bool is_status_class(const char *text)
 {
-    return isdigit((unsigned char)text[0]) && strcasecmp(text + 1, "xx") == 0;
+    return text[0] >= '1' && text[0] <= '9' && strcasecmp(text + 1, "xx") == 0;
 }
 
 static struct filter_node *add_range(struct filter *filter, enum filter_field field,
@@ -393,6 +406,32 @@ struct filter_node *filter_bare_word(struct filter *filter, const char *text)
     return newest != NULL ? newest : add_test(filter, FIELD_URL, TEST_HAS, text);
 }
 
+static const struct key *find_key(const char *name, size_t length)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        if (strlen(keys[i].name) == length && strncmp(keys[i].name, name, length) == 0)
+            return &keys[i];
+    return NULL;
+}
+
+const char *filter_keyed_form(struct filter *filter, const char *word)
+{
+    bool is_negated = word[0] == '!';
+    const char *name = word + is_negated;
+    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz");
+    const struct key *key = find_key(name, length);
+    const char *value = name + length;
+    if (key == NULL || *value == '\0' || strchr(is_negated ? ":=<>" : "=<>!", *value) == NULL)
+        return NULL;
+    is_negated = is_negated || *value == '!';
+    value += strspn(value, "!:");
+    value += strspn(value, "=");
+    struct err ignored = {0};
+    if (*value == '\0' || key->parse(filter, value, &ignored) == NULL)
+        return NULL;
+    return arena_printf(&filter->arena, "%s%s:%s", is_negated ? "-" : "", key->name, value);
+}
+
 static void explain_unknown(const char *key, const char *value, struct err *err)
 {
     const char *nearest = suggest_nearest(key, keys, KEY_COUNT, sizeof(keys[0]));
@@ -407,14 +446,12 @@ static void explain_unknown(const char *key, const char *value, struct err *err)
 struct filter_node *filter_keyed_word(struct filter *filter, const char *key, const char *value,
                                       struct err *err)
 {
-    for (size_t i = 0; i < KEY_COUNT; i++) {
-        if (strcmp(keys[i].name, key) != 0)
-            continue;
-        if (value[0] != '\0')
-            return keys[i].parse(filter, value, err);
+    const struct key *known = find_key(key, strlen(key));
+    if (known != NULL && value[0] != '\0')
+        return known->parse(filter, value, err);
+    if (known != NULL)
         err_set(err, "\"%s:\" lacks a value", key);
-        return NULL;
-    }
-    explain_unknown(key, value, err);
+    else
+        explain_unknown(key, value, err);
     return NULL;
 }

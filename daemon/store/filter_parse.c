@@ -122,6 +122,11 @@ static bool is_minus(const char *at)
     return at[0] == '-' && at[1] != '\0' && strchr(WHITE_SPACE ")-", at[1]) == NULL;
 }
 
+static bool is_lone_minus(const char *at)
+{
+    return at[0] == '-' && strchr(WHITE_SPACE ")", at[1]) != NULL; // or the end
+}
+
 static int next_token(struct parser *parser)
 {
     parser->at += strspn(parser->at, WHITE_SPACE);
@@ -137,6 +142,10 @@ static int next_token(struct parser *parser)
         parser->token.kind = TOKEN_CLOSE;
         break;
     default:
+        if (is_lone_minus(parser->at)) {
+            mistake(parser, parser->at, "nothing follows this \"-\"; quote it to look for it");
+            return -1;
+        }
         if (!is_minus(parser->at)) {
             if (read_word(parser) != 0)
                 return -1;
@@ -171,9 +180,24 @@ static struct filter_node *judged(struct parser *parser, const char *begin,
     return why_not == NULL ? node : mistake(parser, begin, why_not);
 }
 
+static struct filter_node *parse_bare_word(struct parser *parser, const struct token *token,
+                                           size_t length)
+{
+    const char *word = arena_strndup(&parser->filter->arena, token->begin, length);
+    const char *keyed = filter_keyed_form(parser->filter, word);
+    if (keyed == NULL)
+        return judged(parser, token->begin, filter_bare_word(parser->filter, token->text));
+    return mistake(parser, token->begin,
+                   arena_printf(&parser->filter->arena,
+                                "did you mean \"%s\"? To look for \"%s\" in the URL write "
+                                "\"url:%s\"",
+                                keyed, word, word));
+}
+
 static struct filter_node *parse_word(struct parser *parser)
 {
     struct token token = parser->token;
+    size_t length = (size_t)(parser->at - token.begin);
     if (++parser->words > MAX_WORDS)
         return mistake(parser, token.begin, "too many words");
     if (token.text[0] == '\0')
@@ -181,7 +205,7 @@ static struct filter_node *parse_word(struct parser *parser)
     if (next_token(parser) != 0)
         return NULL;
     if (!has_key(&token))
-        return judged(parser, token.begin, filter_bare_word(parser->filter, token.text));
+        return parse_bare_word(parser, &token, length);
 
     struct err problem = {0};
     *token.colon = '\0';

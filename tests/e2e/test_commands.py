@@ -141,6 +141,10 @@ def test_filter(recording, words, paths):
         (["method:GET)"], ")"),
         (["not"], "word should follow"),
         (["mehtod:GET"], "method"),
+        (["status=500"], 'did you mean "status:500"?'),
+        (["not", "status>=400"], 'did you mean "status:>=400"?'),
+        (["!host:x"], 'did you mean "-host:x"?'),
+        (["path:/a?x=1"], 'did you mean "url:/a?x=1"?'),
     ],
     ids=lambda value: "" if isinstance(value, str) else " ".join(value),
 )
@@ -279,6 +283,7 @@ class TestConfig:
             "listen = nowhere",
             "mode = records",
             "keep_age = 7 moons",
+            "keep_age = 30",
             "via = 2",
             "record_bodies = some",
             "allow = 300.1.1.1/8",

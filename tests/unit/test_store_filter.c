@@ -21,7 +21,7 @@ static int set_up(void **state)
     put(*state, 1, "GET", "api.example.com", 80, "/v1/items", 200);
     put(*state, 2, "POST", "api.example.com", 80, "/v1/items/7_a", 404);
     put(*state, 3, "GET", "www.example.com", 8080, "/", 500);
-    put(*state, 4, "GET", "::1", 80, "/50%25?[x]", 503);
+    put(*state, 4, "GET", "::1", 80, "/50%25[x]", 503);
     put(*state, 5, "M-FOO", "other.test", 80, "/Wiki_(page)", 0);
     return 0;
 }
@@ -116,6 +116,7 @@ static void test_host_is_compared_whole_unless_it_has_an_asterisk(void **state)
     assert_matches(*state, "host:example.com", "");
     assert_matches(*state, "host:*.example.com", "123");
     assert_matches(*state, "host:???.example.com", "");
+    assert_matches(*state, "host:*?.example.com", "");
 }
 
 static void test_host_may_have_a_port(void **state)
@@ -140,7 +141,7 @@ static void test_path_is_compared_whole_unless_it_has_an_asterisk(void **state)
     assert_matches(*state, "path:/v1/*", "12");
     assert_matches(*state, "path:/V1/*", "");
     assert_matches(*state, "path:*[x]", "4");
-    assert_matches(*state, "path:*?[*", "4");
+    assert_matches(*state, "path:*[*", "4");
 }
 
 static void test_status_takes_numbers_classes_and_comparisons(void **state)
@@ -283,10 +284,39 @@ static void test_mistakes_are_answered_with_column_and_suggestion(void **state)
     assert_mistake("not", "filter: column 4: the filter ends where a word should follow");
 }
 
+static void test_what_is_written_otherwise_elsewhere_is_answered_with_the_word(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const words[][2] = {
+        {"status=500", "status:500"},   {"status>=400", "status:>=400"}, {"id==5", "id:5"},
+        {"status!=5xx", "-status:5xx"}, {"!host:x", "-host:x"},          {"!host=x", "-host:x"},
+    };
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        char *text = mem_printf("a %s b", words[i][0]);
+        char *message = mem_printf("filter: column 3: did you mean \"%s\"? To look for \"%s\" in"
+                                   " the URL write \"url:%s\"",
+                                   words[i][1], words[i][0], words[i][0]);
+        assert_mistake(text, message);
+        free(message);
+        free(text);
+    }
+    assert_mistake("path:/a?x=1",
+                   "filter: column 1: a path ends before its \"?\"; did you mean \"url:/a?x=1\"?");
+    assert_mistake("method:GET,PUT", "filter: column 1: \"GET,PUT\" is no method; write for example"
+                                     " (method:GET or method:POST)");
+    assert_mistake("a - b",
+                   "filter: column 3: nothing follows this \"-\"; quote it to look for it");
+    static const char *const texts[] = {
+        "status=open", "\"status=500\"", "x=1", "?id=5", "url:id=5", "id5", "!a", "\"-\""};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        assert_matches(fixture, texts[i], "");
+}
+
 static void test_bad_status_is_answered_with_examples(void **state)
 {
     (void)state;
-    const char *const bad[] = {"abc", "50", "5000", "5x", ">=", "=500", "<>500", ">=abc", "-500"};
+    const char *const bad[] = {"abc", "50",   "5000",  "5x",    "0xx",
+                               ">=",  "=500", "<>500", ">=abc", "-500"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char *word = mem_printf("status:%s", bad[i]);
         char *message = mem_printf(
@@ -348,6 +378,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_is_tells_kinds_and_ends, set_up_kinds,
                                         fixture_tear_down),
         CASE(test_mistakes_are_answered_with_column_and_suggestion),
+        CASE(test_what_is_written_otherwise_elsewhere_is_answered_with_the_word),
         CASE(test_bad_status_is_answered_with_examples),
         CASE(test_filter_too_large_to_run_is_refused),
         CASE(test_largest_filter_runs),

@@ -173,6 +173,10 @@ static void test_bad_values_are_answered_with_examples(void **state)
                                    " >100 or @last");
     assert_filter_mistake("header:=x", "filter: column 1: \"header:=x\" lacks the name; write"
                                        " header:name or header:name=text");
+    assert_filter_mistake("host:[::1",
+                          "filter: column 1: the bracket in \"host:[::1\" is not closed");
+    assert_filter_mistake("client:[::1",
+                          "filter: column 1: the bracket in \"client:[::1\" is not closed");
     assert_filter_mistake("client:::x:y]:z", "filter: column 1: bad port in \"client:::x:y]:z\"");
 }
 
