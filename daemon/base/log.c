@@ -26,6 +26,7 @@
 
 struct log {
     int fd;
+    const char *command; // that speaks; NULL: a daemon
     atomic_bool as_json;
     bool is_journal;
     atomic_int level;
@@ -55,6 +56,14 @@ struct log *log_create(int fd, enum log_level level, bool as_json)
     log->is_journal = is_journal(fd);
     atomic_init(&log->level, (int)level);
     pthread_mutex_init(&log->mutex, NULL);
+    return log;
+}
+
+struct log *log_create_for_command(int fd, enum log_level level, const char *command)
+{
+    struct log *log = log_create(fd, level, false);
+    log->command = command;
+    log->is_journal = false;
     return log;
 }
 
@@ -141,9 +150,21 @@ static void append_text(struct buffer *line, enum log_level level, const char *p
     buffer_append_char(line, '\n');
 }
 
+static void append_for_command(struct buffer *line, const char *command,
+                               const struct buffer *message)
+{
+    buffer_printf(line, "hark %s: ", command);
+    append_escaped(line, message);
+    buffer_append_char(line, '\n');
+}
+
 static void append_line(struct log *log, struct buffer *line, enum log_level level,
                         const char *part, const struct buffer *message)
 {
+    if (log->command != NULL) {
+        append_for_command(line, log->command, message);
+        return;
+    }
     if (log->is_journal)
         buffer_append_text(line, priorities[level]);
     if (log->as_json)
@@ -221,13 +242,23 @@ void log_write(struct log *log, enum log_level level, const char *part, const ch
 
 // --- now and then -------------------------------------------------------------------------------
 
-int64_t log_limit_pass(struct log_limit *limit)
+int64_t log_limit_pass_some(struct log_limit *limit, int most)
 {
     int64_t now_us = clock_monotonic_us();
     limit->unsaid++;
-    if (limit->said_us != 0 && now_us - limit->said_us < SAY_AGAIN_US)
+    if (limit->begun_us == 0 || now_us - limit->begun_us >= SAY_AGAIN_US) {
+        limit->begun_us = now_us;
+        limit->said = 0;
+    }
+    if (limit->said == most)
         return 0;
     int64_t unsaid = limit->unsaid;
-    *limit = (struct log_limit){.said_us = now_us};
+    limit->said++;
+    limit->unsaid = 0;
     return unsaid;
+}
+
+int64_t log_limit_pass(struct log_limit *limit)
+{
+    return log_limit_pass_some(limit, 1);
 }

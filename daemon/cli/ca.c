@@ -218,7 +218,8 @@ static enum status run(struct invocation *invocation)
                                "say one of path, show, install and uninstall");
     struct err err = {0};
     struct ca_certificate certificate = {0};
-    struct log *log = log_create(STDERR_FILENO, LOG_LEVEL_ERROR, false);
+    struct log *log =
+        log_create_for_command(STDERR_FILENO, LOG_LEVEL_ERROR, invocation->command->name);
     enum status status = data_dir_make(invocation->data_dir, log, &err) == 0 &&
                                  ca_certificate_load(invocation->data_dir, &certificate, &err) == 0
                              ? action->run(invocation, &certificate)

@@ -75,7 +75,8 @@ static enum status print_for(struct invocation *invocation, const char *proxy, e
     struct err err = {0};
     struct client_files files;
     struct client_env env;
-    struct log *log = log_create(STDERR_FILENO, LOG_LEVEL_WARN, false);
+    struct log *log =
+        log_create_for_command(STDERR_FILENO, LOG_LEVEL_WARN, invocation->command->name);
     enum status status = STATUS_DONE;
     if (client_files_make(invocation->data_dir, log, &files, &err) < 0) {
         status = invocation_fail(invocation, STATUS_FAILED, "%s", err.text);

@@ -179,7 +179,8 @@ static int read_into(struct import_run *import, struct server *server, struct er
 static enum status import_here(struct import_run *import)
 {
     struct err err = {0};
-    struct log *log = log_create(STDERR_FILENO, LOG_LEVEL_WARN, false);
+    struct log *log =
+        log_create_for_command(STDERR_FILENO, LOG_LEVEL_WARN, import->invocation->command->name);
     struct server *server = start_server(import->invocation, log, &err);
     if (server != NULL)
         read_into(import, server, &err);

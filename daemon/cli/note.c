@@ -89,7 +89,8 @@ static enum status change_there(const struct invocation *invocation, struct stor
 
 static enum status change_here(const struct invocation *invocation, struct store_note *note)
 {
-    struct log *log = log_create(STDERR_FILENO, LOG_LEVEL_WARN, false);
+    struct log *log =
+        log_create_for_command(STDERR_FILENO, LOG_LEVEL_WARN, invocation->command->name);
     struct err err = {0};
     enum status status = STATUS_FAILED;
     struct store_writer *writer = recording_open_writer(invocation, log);

@@ -125,7 +125,8 @@ static enum status run(const struct invocation *invocation, const struct prune_w
 enum status prune_run_here(const struct invocation *invocation, const struct prune_wish *wish,
                            struct store_prune_result *result)
 {
-    struct log *log = log_create(STDERR_FILENO, LOG_LEVEL_WARN, false);
+    struct log *log =
+        log_create_for_command(STDERR_FILENO, LOG_LEVEL_WARN, invocation->command->name);
     enum status status = STATUS_FAILED;
     // A dry run changes nothing, so it takes no lock.
     struct store_writer *writer = NULL;

@@ -95,7 +95,8 @@ struct replay_end replay_run_here(struct invocation *invocation, const struct re
 {
     struct err err = {0};
     struct replay_end end = {0};
-    struct log *log = log_create(STDERR_FILENO, LOG_LEVEL_WARN, false);
+    struct log *log =
+        log_create_for_command(STDERR_FILENO, LOG_LEVEL_WARN, invocation->command->name);
     sigset_t before = replay_hold_signals();
     struct server *server = start_server(invocation, log, &err);
     if (server)

@@ -19,6 +19,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,8 @@
 #define LOOK_US       ((int64_t)1000)
 #define COMMIT_MAX_US ((int64_t)2000000)
 #define TAKE_BYTES    ((size_t)64 * 1024)
+// Misses that a worker logs in 10 s.
+#define LOGGED_MOST 100
 
 enum stage {
     STAGE_REQUEST, // it is still coming
@@ -92,6 +95,22 @@ static void forward(struct player *player)
     upstream_start(exchange);
 }
 
+void playback_say_miss(struct worker *worker, const char *format, ...)
+{
+    int64_t unsaid = log_limit_pass_some(&worker->missed, LOGGED_MOST);
+    if (unsaid == 0)
+        return;
+    struct buffer text = {0};
+    va_list args;
+    va_start(args, format);
+    buffer_vprintf(&text, format, args);
+    va_end(args);
+    if (unsaid > 1)
+        buffer_printf(&text, " (%" PRId64 " misses before this one were not logged)", unsaid - 1);
+    log_warn(worker->log, "playback", "%s", text.data);
+    buffer_fini(&text);
+}
+
 static void refuse(struct player *player)
 {
     struct exchange *exchange = player->exchange;
@@ -102,8 +121,8 @@ static void refuse(struct player *player)
     struct buffer url = {0};
     redacting_append_url(exchange, &url);
     // Queries have tokens in them; what differs is named anyway.
-    log_warn(exchange->worker->log, "playback", "#%" PRId64 " miss: %s %.*s: %s", exchange->row->id,
-             exchange->row->method, (int)strcspn(url.data, "?"), url.data, reason);
+    playback_say_miss(exchange->worker, "#%" PRId64 " miss: %s %.*s: %s", exchange->row->id,
+                      exchange->row->method, (int)strcspn(url.data, "?"), url.data, reason);
     buffer_fini(&url);
     exchange->journal.is_undecided = false;
     exchange_response_fail(exchange, 504, "playback-miss", reason); // detaches

@@ -6,6 +6,7 @@
 #include "hark/clock.h"
 #include "hark/mem.h"
 #include "hark/redact_messages.h"
+#include "playback.h"
 #include "playback_differences.h"
 
 #include <gnutls/crypto.h>
@@ -194,11 +195,11 @@ static void refuse(struct socket_player *player, const struct websocket_part *pa
     static const char reason[] = "playback-miss: not the recorded message";
     memcpy(close + 2, reason, sizeof(reason) - 1);
     playback_count_miss(player->playback, player->exchange->row->session_id);
-    log_warn(player->exchange->worker->log, "playback",
-             "#%" PRId64 " miss: message %" PRId64
-             " of the client over %s: %s (%zu bytes here) in #%" PRId64,
-             player->exchange->row->id, player->matched + 1, player->exchange->row->path, why,
-             part->length, player->id);
+    playback_say_miss(player->exchange->worker,
+                      "#%" PRId64 " miss: message %" PRId64
+                      " of the client over %s: %s (%zu bytes here) in #%" PRId64,
+                      player->exchange->row->id, player->matched + 1, player->exchange->row->path,
+                      why, part->length, player->id);
     send_frame(player, 0x80 | WEBSOCKET_CLOSE, close, 2 + sizeof(reason) - 1);
     player->is_over = true;
 }

@@ -214,9 +214,10 @@ int replay_parse_origin(struct target *origin, struct arena *arena, const char *
                         struct err *err)
 {
     struct err problem = {0};
-    if (target_parse(origin, arena, "GET", text, &problem) != 0)
+    bool has_scheme = strstr(text, "://") != NULL;
+    if (has_scheme && target_parse(origin, arena, "GET", text, &problem) != 0)
         return err_set(err, "\"%s\" is no origin: %s", text, problem.text);
-    if (origin->form != TARGET_ABSOLUTE)
+    if (!has_scheme || origin->form != TARGET_ABSOLUTE)
         return err_set(err, "\"%s\" is no origin: say http://host:port", text);
     if (strcmp(origin->path, "/") != 0 || origin->query != NULL)
         return err_set(err, "\"%s\" is more than an origin: requests keep their own paths", text);

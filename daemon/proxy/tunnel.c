@@ -73,11 +73,11 @@ static void drop(struct tunnel *tunnel, enum row_state state, const char *code, 
 static void refuse_relay(struct tunnel *tunnel)
 {
     const struct route *route = tunnel->route;
-    log_warn(tunnel->worker->log, "playback",
-             "miss: CONNECT %s: %s; in playback nothing is relayed", route->authority,
-             route->why_relayed != NULL ? route->why_relayed
-                                        : "it is in passthrough, intercept is off, or it is "
-                                          "neither TLS nor HTTP");
+    playback_say_miss(
+        tunnel->worker, "miss: CONNECT %s: %s; in playback nothing is relayed", route->authority,
+        route->why_relayed != NULL ? route->why_relayed
+                                   : "it is in passthrough, intercept is off, or it is "
+                                     "neither TLS nor HTTP");
     playback_count_miss(tunnel->worker->playback, tunnel->peer.session_id);
     drop(tunnel, ROW_STATE_DONE, "playback-miss", "in playback nothing is relayed");
 }
@@ -228,9 +228,9 @@ bool tunnel_is_refused(struct worker *worker, const struct peer *peer, const str
     if (!is_relayed_for_sure(worker, target))
         return false;
     // What is said to a CONNECT few clients show.
-    log_warn(worker->log, "playback",
-             "miss: CONNECT %s:%d: the host is in passthrough; in playback nothing is relayed",
-             target->host, target->port);
+    playback_say_miss(
+        worker, "miss: CONNECT %s:%d: the host is in passthrough; in playback nothing is relayed",
+        target->host, target->port);
     playback_count_miss(worker->playback, peer->session_id);
     *refusal = (struct tunnel_refusal){
         504, "playback-miss",

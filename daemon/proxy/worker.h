@@ -129,6 +129,7 @@ struct worker {
 
     struct log_limit spoke_tls; // to the proxy's address
     struct log_limit spoke_socks_4;
+    struct log_limit missed; // in playback
     bool is_draining;
     bool is_stopping;
     atomic_int connections;          // client connections it has or is about to get

@@ -24,6 +24,9 @@ struct log;
 
 // Writes to the descriptor `fd`, which stays the caller's.
 struct log *log_create(int fd, enum log_level level, bool as_json);
+// For a command that is over soon: a line reads "hark import: message", as its other messages do.
+// `command` ("import") outlives the log.
+struct log *log_create_for_command(int fd, enum log_level level, const char *command);
 void log_destroy(struct log *log);
 // May be called while other threads log (configuration reload).
 void log_set_level(struct log *log, enum log_level level);
@@ -36,12 +39,15 @@ void log_write(struct log *log, enum log_level level, const char *part, const ch
 
 // How often something is said that strangers can cause without end. Owner, thread: the caller's.
 struct log_limit {
-    int64_t said_us; // monotonic; 0: never
+    int64_t begun_us; // when it was said, the first time in these 10 s; monotonic, 0: never
+    int said;         // times since then
     int64_t unsaid;
 };
 
 // It has happened. Returns 0 if it was said in the last 10 s, else how often it has happened since.
 int64_t log_limit_pass(struct log_limit *limit);
+// The same for what may be said `most` times in 10 s.
+int64_t log_limit_pass_some(struct log_limit *limit, int most);
 
 #define log_error(log, part, ...) log_write((log), LOG_LEVEL_ERROR, (part), __VA_ARGS__)
 #define log_warn(log, part, ...)  log_write((log), LOG_LEVEL_WARN, (part), __VA_ARGS__)

@@ -64,6 +64,21 @@ def test_clients_that_mistake_the_proxy_fill_no_log(daemon, client):
     assert sum("SOCKS 4" in line for line in hark.lines) == 1
 
 
+def test_misses_without_end_fill_no_log(daemon, origin, client):
+    hark = daemon()
+    assert client(hark).ask(fill(b"GET {url}/kept HTTP/1.1\r\nHost: {host}\r\n\r\n", origin())).status == 200
+    hark.wait_rows("status = 200", count=1)
+    hark.stop()
+    player = daemon("--db", str(hark.db), "--mode", "playback", settings=["workers=1"])
+    peer = client(player)
+    for number in range(300):
+        answer = peer.ask(f"GET http://127.0.0.1:1/{number} HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n".encode())
+        assert answer.status == 504 and b"playback-miss" in answer.body
+    player.stop()
+    logged = [line for line in player.lines if " miss: " in line]
+    assert 100 <= len(logged) < 300, "a hundred, and again after ten seconds"
+
+
 class UnreadDaemon(Daemon):
     """Nobody reads what it says once it is ready."""
 

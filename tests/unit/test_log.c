@@ -286,6 +286,19 @@ static void test_lines_of_several_threads_do_not_mix(void **state)
     tear_down(&fixture);
 }
 
+static void test_a_command_speaks_as_in_its_other_messages(void **state)
+{
+    (void)state;
+    struct fixture fixture = {.fd = memfd_create("log", MFD_CLOEXEC)};
+    fixture.log = log_create_for_command(fixture.fd, LOG_LEVEL_WARN, "import");
+    log_info(fixture.log, "store", "it is open");
+    log_warn(fixture.log, "serve", "others may look into it\n");
+    char *lines = written(&fixture);
+    assert_string_equal(lines, "hark import: others may look into it\\n\n");
+    free(lines);
+    tear_down(&fixture);
+}
+
 // A log whose descriptor is the journal's, as far as JOURNAL_STREAM says.
 static char *logged_to_journal(bool is_same_file, bool as_json)
 {
@@ -414,9 +427,22 @@ static void test_what_strangers_cause_is_said_now_and_then(void **state)
     assert_int_equal(log_limit_pass(&limit), 1);
     for (int i = 0; i < 5; i++)
         assert_int_equal(log_limit_pass(&limit), 0);
-    limit.said_us -= (int64_t)10000000;
+    limit.begun_us -= (int64_t)10000000;
     assert_int_equal(log_limit_pass(&limit), 6);
     assert_int_equal(log_limit_pass(&limit), 0);
+}
+
+static void test_some_lines_are_said_and_then_counted(void **state)
+{
+    (void)state;
+    struct log_limit limit = {0};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(log_limit_pass_some(&limit, 3), 1);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(log_limit_pass_some(&limit, 3), 0);
+    limit.begun_us -= (int64_t)10000000;
+    assert_int_equal(log_limit_pass_some(&limit, 3), 6);
+    assert_int_equal(log_limit_pass_some(&limit, 3), 1);
 }
 
 int main(void)
@@ -435,12 +461,14 @@ int main(void)
         cmocka_unit_test(test_json_message_loses_nothing),
         cmocka_unit_test(test_json_bytes_that_are_not_utf8_make_valid_json),
         cmocka_unit_test(test_lines_of_several_threads_do_not_mix),
+        cmocka_unit_test(test_a_command_speaks_as_in_its_other_messages),
         cmocka_unit_test(test_journal_gets_priorities_and_no_time),
         cmocka_unit_test(test_json_in_the_journal_has_priorities_too),
         cmocka_unit_test(test_inherited_journal_stream_of_another_file_does_not_count),
         cmocka_unit_test(test_nobody_waits_for_a_log_that_is_not_read),
         cmocka_unit_test(test_a_line_that_was_begun_is_ended_before_the_next),
         cmocka_unit_test(test_what_strangers_cause_is_said_now_and_then),
+        cmocka_unit_test(test_some_lines_are_said_and_then_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
