@@ -8,7 +8,7 @@
 #define LIMIT_USUAL 50
 
 static const struct rows_column layout[] = {
-    {"id", "ID", COLUMN_PLAIN, 0},         {"started_at", "AGO", COLUMN_TIME, 0},
+    {"id", "ID", COLUMN_PLAIN, 0},         {"started_at", "STARTED", COLUMN_TIME, 0},
     {"method", "METHOD", COLUMN_PLAIN, 0}, {"status", "STATUS", COLUMN_STATUS, 0},
     {"ms", "TIME", COLUMN_MS, 0},          {"response_size", "SIZE", COLUMN_SIZE, 0},
     {"type", "TYPE", COLUMN_PLAIN, 110},   {"client", "CLIENT", COLUMN_PLAIN, 150},

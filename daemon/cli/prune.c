@@ -80,43 +80,45 @@ static void append_summary(struct buffer *out, const struct store_prune_result *
                            const struct store_prune_options *options)
 {
     bool is_dry_run = options->is_dry_run;
-    bool is_compact = options->is_compact && !is_dry_run;
-    if (is_compact)
-        buffer_append_text(out, "compacted");
-    if (is_compact && result->exchanges > 0)
+    bool is_empty = result->exchanges == 0;
+    if (options->is_compact)
+        buffer_append_text(out, is_dry_run ? "would compact" : "compacted");
+    if (options->is_compact && !is_empty)
         buffer_append_text(out, "; ");
-    if (!is_compact || result->exchanges > 0) {
+    if (!options->is_compact && is_empty)
+        buffer_append_text(out, "nothing to delete");
+    if (!is_empty) {
         buffer_printf(out, "%s %" PRId64 " exchange%s, %s", is_dry_run ? "would delete" : "deleted",
                       result->exchanges, result->exchanges == 1 ? "" : "s",
                       is_dry_run ? "about " : "");
-        human_append_size(out, result->bytes);
+        human_append_bytes(out, result->bytes);
     }
     if (result->marked > 0)
         buffer_printf(out, "; %" PRId64 " marked stay%s", result->marked,
                       result->marked == 1 ? "s" : "");
-    buffer_printf(out, "; the recording %s ", is_dry_run ? "would have" : "has");
-    human_append_size(out, result->size);
+    buffer_printf(out, "; the recording %s ", is_dry_run && !is_empty ? "would have" : "has");
+    human_append_bytes(out, result->size);
 }
 
 static enum status report(const struct invocation *invocation, const struct prune_wish *wish,
                           const struct store_prune_result *result)
 {
-    bool is_dry_run = wish->options.is_dry_run;
+    bool has_matched = result->exchanges + result->marked > 0;
+    bool is_no_match = !has_matched && wish->filter && !has_limit(invocation);
     if (invocation_has(invocation, "json")) {
         printf("{\"exchanges\":%" PRId64 ",\"bytes\":%" PRId64 ",\"marked\":%" PRId64
                ",\"size\":%" PRId64 "}\n",
                result->exchanges, result->bytes, result->marked, result->size);
-    } else {
+    } else if (!is_no_match || wish->options.is_compact) {
         struct buffer text = {0};
         append_summary(&text, result, &wish->options);
-        if (is_dry_run)
+        if (wish->options.is_dry_run)
             printf("%s\n", text.data);
         else
             fprintf(stderr, "hark prune: %s\n", text.data);
         buffer_fini(&text);
     }
-    bool has_matched = result->exchanges + result->marked > 0;
-    if (!has_matched && wish->filter && !has_limit(invocation))
+    if (is_no_match)
         return invocation_fail(invocation, STATUS_NO_MATCH, "nothing matched");
     return STATUS_DONE;
 }

@@ -18,6 +18,7 @@
 #define BUCKET_BITS  5
 #define BUCKET_COUNT ((size_t)64 << BUCKET_BITS)
 #define SKIPS_TOLD   5
+#define MANY         10 // results that percentiles say something of
 #define PROGRESS_US  ((int64_t)100000)
 
 struct error_count {
@@ -268,7 +269,7 @@ static void append_latency(const struct replay_report *report, struct buffer *li
 {
     static const int percents[] = {50, 90, 99};
     int64_t answered = report->sent - report->failed;
-    if (answered == 0)
+    if (answered < MANY)
         return;
     buffer_append_text(line, "hark: time to the end of the answer:");
     for (size_t i = 0; i < sizeof percents / sizeof percents[0]; i++) {

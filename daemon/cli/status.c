@@ -64,7 +64,7 @@ static void print_recording(const json_t *status, const struct terminal *termina
     buffer_printf(&line, "%s, ", text_of(status, "db"));
     human_append_size(&line, integer_of(status, "db_bytes"));
     buffer_append_text(&line, " and ");
-    human_append_size(&line, integer_of(status, "wal_bytes"));
+    human_append_bytes(&line, integer_of(status, "wal_bytes"));
     buffer_append_text(&line, " of log");
     print_line("recording", &line);
 

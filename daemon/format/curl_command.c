@@ -101,11 +101,22 @@ static const char *version_flag(const struct exchange_row *row)
     return is_2 ? "--http2" : "--http1.1";
 }
 
+// With the body of a HEAD, curl would wait for an answer's body, which never comes.
+static bool leaves_body_out(const struct exchange_row *row)
+{
+    return row->request_size > 0 && row->method != NULL && strcmp(row->method, "HEAD") == 0;
+}
+
+static bool sends_body(const struct exchange_row *row)
+{
+    return row->request_size > 0 && !leaves_body_out(row);
+}
+
 static void append_method(struct curl_writer *writer, const struct exchange_row *row)
 {
-    bool has_body = row->request_size > 0;
+    bool has_body = sends_body(row);
     const char *method = row->method != NULL ? row->method : "GET";
-    if (strcmp(method, "HEAD") == 0 && !has_body) {
+    if (strcmp(method, "HEAD") == 0) {
         buffer_append_text(&writer->command, " --head");
         return;
     }
@@ -115,12 +126,14 @@ static void append_method(struct curl_writer *writer, const struct exchange_row 
     append_quoted(&writer->command, method, strlen(method));
 }
 
-// Meant for the proxy alone, or a length that would be wrong.
+// Meant for the proxy alone, or about a body that is not sent, or not as it was.
 static bool is_left_out(const struct exchange_row *row, const struct field *field)
 {
     return field_is_named(field, "Proxy-Connection") ||
            field_is_named(field, "Proxy-Authorization") ||
-           (field_is_named(field, "Content-Length") && row->body_truncated);
+           (field_is_named(field, "Content-Length") &&
+            (row->body_truncated || leaves_body_out(row))) ||
+           (field_is_named(field, "Transfer-Encoding") && leaves_body_out(row));
 }
 
 static void append_fields(struct curl_writer *writer, const struct exchange_row *row)
@@ -132,7 +145,7 @@ static void append_fields(struct curl_writer *writer, const struct exchange_row 
     for (size_t i = 0; i < sizeof(invented) / sizeof(invented[0]); i++)
         if (fields_find(fields, invented[i]) == NULL)
             hide_field(writer, invented[i]);
-    if (row->request_size > 0 && fields_find(fields, "Content-Type") == NULL)
+    if (sends_body(row) && fields_find(fields, "Content-Type") == NULL)
         hide_field(writer, "Content-Type");
     if (row->request_size > EXPECT_MIN_BYTES && fields_find(fields, "Expect") == NULL)
         hide_field(writer, "Expect");
@@ -246,6 +259,10 @@ static int on_begin(void *ctx, const struct exchange_row *row)
     buffer_clear(&writer->command);
     if (row->kind == ROW_KIND_TUNNEL)
         say(writer, row, "a tunnel, whose content was not recorded");
+    if (row->kind == ROW_KIND_WEBSOCKET)
+        say(writer, row, "a WebSocket: curl asks for it, and cannot send its messages");
+    if (leaves_body_out(row))
+        say(writer, row, "a HEAD with a body, which curl cannot send: it is left out");
     if (row->request_trailers.count > 0)
         say(writer, row, "curl cannot send its trailers");
     return 0;
@@ -269,9 +286,9 @@ static int on_body(void *ctx, const struct exchange_row *row, const struct body_
     struct curl_writer *writer = ctx;
     if (row->kind == ROW_KIND_TUNNEL)
         return 0;
-    if (body->is_cut)
+    if (body->is_cut && sends_body(row))
         say(writer, row, "only the beginning of its body was recorded");
-    int result = put_body(writer, body, err);
+    int result = sends_body(row) ? put_body(writer, body, err) : 0;
     append_url(writer, row);
     buffer_append_char(&writer->command, '\n');
     fwrite(writer->command.data, 1, writer->command.length, writer->out);

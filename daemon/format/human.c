@@ -27,6 +27,13 @@ void human_append_size(struct buffer *out, int64_t bytes)
     buffer_printf(out, size < 9.95 ? "%.1f%c" : "%.0f%c", size, units[unit]);
 }
 
+void human_append_bytes(struct buffer *out, int64_t bytes)
+{
+    human_append_size(out, bytes);
+    if (bytes < 1024)
+        buffer_append_text(out, bytes == 1 ? " byte" : " bytes");
+}
+
 void human_append_duration(struct buffer *out, int64_t us)
 {
     double ms = (double)us / US_PER_MS;

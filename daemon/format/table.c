@@ -80,6 +80,13 @@ static struct column *add_column(struct table *table, const char *title, size_t 
     return column;
 }
 
+// What is no terminal gets times, not ages.
+static const char *title_of(const struct table *table, const struct rows_column *column)
+{
+    bool has_ages = column->kind == COLUMN_TIME && table->options.terminal.is_terminal;
+    return has_ages ? "AGO" : column->title;
+}
+
 static void add_layout_column(struct table *table, const struct rows_column *column,
                               const char *typical)
 {
@@ -87,7 +94,7 @@ static void add_layout_column(struct table *table, const struct rows_column *col
         return;
     for (size_t i = 0; i < table->value_count; i++)
         if (strcmp(table->names[i], column->name) == 0)
-            add_column(table, column->title, i, column->kind)->typical = typical;
+            add_column(table, title_of(table, column), i, column->kind)->typical = typical;
 }
 
 static void add_layout(struct table *table)

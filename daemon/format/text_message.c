@@ -77,7 +77,7 @@ int text_write_message(const struct text_writer *writer, const struct shown_mess
     bool is_text = message->opcode != WEBSOCKET_BINARY && utf8_is_valid(data, length);
     if (message->opcode == WEBSOCKET_BINARY) {
         buffer_append_text(&line, ", ");
-        human_append_size(&line, message->total_bytes);
+        human_append_bytes(&line, message->total_bytes);
     }
     buffer_append_char(&line, ':');
     fputs(terminal_color(&writer->terminal, is_sent ? COLOR_GREEN : COLOR_BLUE), writer->out);

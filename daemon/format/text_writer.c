@@ -212,16 +212,19 @@ static void write_note(const struct text_writer *writer, const char *text)
     reset_color(writer);
 }
 
-// What is to be known before the bytes: how they were coded, and that some are missing.
-static void write_body_notes(const struct text_writer *writer, const struct exchange_row *row,
+// What is to be known before the bytes: how they were coded, and that some are missing. False if
+// there is nothing to say.
+static bool write_body_notes(const struct text_writer *writer, const struct exchange_row *row,
                              const struct body_view *body)
 {
+    // A body that was cut breaks off in its coding, too; that is no news then.
+    bool has_problem = body->problem.is_set && !body->is_cut;
     struct buffer note = {0};
     if (body->coding) {
         buffer_printf(&note, "%s: ", body->coding);
-        human_append_size(&note, body->wire_bytes);
+        human_append_bytes(&note, body->wire_bytes);
         buffer_append_text(&note, " on the wire, ");
-        human_append_size(&note, body->shown_bytes);
+        human_append_bytes(&note, body->shown_bytes);
         buffer_append_text(&note, " decoded");
         write_note(writer, note.data);
     }
@@ -232,10 +235,10 @@ static void write_body_notes(const struct text_writer *writer, const struct exch
                       body->wire_bytes, passed);
         write_note(writer, note.data);
     }
-    // A body that was cut breaks off in its coding, too; that is no news then.
-    if (body->problem.is_set && !body->is_cut)
+    if (has_problem)
         write_note(writer, body->problem.text);
     buffer_fini(&note);
+    return body->coding || body->is_cut || has_problem;
 }
 
 static void write_binary(const struct text_writer *writer, const struct body_view *body)
@@ -243,7 +246,7 @@ static void write_binary(const struct text_writer *writer, const struct body_vie
     struct buffer note = {0};
     char *type = media_type_of(body);
     buffer_printf(&note, "binary%s%s, ", *type ? " " : "", type);
-    human_append_size(&note, body->shown_bytes);
+    human_append_bytes(&note, body->shown_bytes);
     buffer_append_text(&note, ":");
     for (size_t i = 0; i < body->head.length && i < HEX_SHOWN_BYTES; i++)
         buffer_printf(&note, " %02x", (unsigned char)body->head.data[i]);
@@ -318,10 +321,10 @@ static int on_body(void *ctx, const struct exchange_row *row, const struct body_
                    struct err *err)
 {
     const struct text_writer *writer = ctx;
-    write_body_notes(writer, row, body);
+    bool has_notes = write_body_notes(writer, row, body);
     if (text_write_body(writer, body, err) < 0)
         return -1;
-    if (body->shown_bytes > 0)
+    if (has_notes || body->shown_bytes > 0)
         putc('\n', writer->out);
     return result_of(writer);
 }

@@ -166,7 +166,7 @@ static void write_rest(const struct segment_list *list)
 {
     struct buffer text = {0};
     buffer_printf(&text, "… and %" PRId64 " more, ", list->more);
-    human_append_size(&text, list->more_bytes);
+    human_append_bytes(&text, list->more_bytes);
     buffer_append_text(&text, ", the last at ");
     human_append_duration(&text, list->last_us);
     fprintf(list->writer->out, "%s (-o tsv lists them all)\n", text.data);

@@ -26,7 +26,7 @@ enum rows_format {
 // How a value of a table's column is shown.
 enum column_kind {
     COLUMN_PLAIN,
-    COLUMN_TIME,   // ISO 8601; how long ago, on a terminal
+    COLUMN_TIME,   // ISO 8601; how long AGO, under that title, on a terminal
     COLUMN_CLOCK,  // ISO 8601; local time of day, on a terminal
     COLUMN_STATUS, // the status with what `state` and `error` of the same row add to it
     COLUMN_MS,     // milliseconds

@@ -248,6 +248,19 @@ def test_a_file_is_private_and_replaced_whole(recording, tmp_path):
     assert os.listdir(tmp_path) == ["out.har"]
 
 
+@pytest.mark.parametrize("has_target", [True, False])
+def test_a_link_is_followed_and_stays(recording, tmp_path, has_target):
+    out, link = tmp_path / "out.har", tmp_path / "link.har"
+    link.symlink_to("out.har")
+    if has_target:
+        out.write_text("old")
+    assert recording.cli("export", "--format", "har", "-o", link).returncode == 0
+    assert link.is_symlink() and not out.is_symlink()
+    assert out.read_text() == recording.export("har")
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert sorted(os.listdir(tmp_path)) == ["link.har", "out.har"]
+
+
 def test_nothing_matched_leaves_the_file_alone(recording, tmp_path):
     out = tmp_path / "out.har"
     out.write_text("old")
@@ -371,6 +384,42 @@ def test_a_tunnel_is_a_comment(tmp_path, daemon):
         row = hark.wait_row("kind = 'tunnel'")
         out = hark.cli("export", "--format", "curl").stdout
         assert out.startswith(f"# exchange {row['id']}: a tunnel") and len(out.splitlines()) == 1
+
+
+def test_a_head_goes_without_its_body(daemon, tmp_path):
+    """With it, curl would wait for an answer's body."""
+    with RawOrigin(serve) as origin, daemon() as hark:
+        with RawClient(hark.proxy_port) as peer:
+            peer.ask(request_bytes(origin.host, "HEAD", "/empty", [], b"abc"), method="HEAD")
+        hark.wait_rows("1", count=1)
+        comment, command = hark.cli("export", "--format", "curl").stdout.splitlines()
+        assert comment == "# exchange 1: a HEAD with a body, which curl cannot send: it is left out"
+        done = subprocess.run(["sh", "-c", command], env=clean_environment(tmp_path),
+                              capture_output=True, timeout=60)
+        assert done.returncode == 0 and done.stdout.startswith(b"HTTP/1.1 200")
+        assert origin.requests[1].method == "HEAD" and origin.requests[1].body == b""
+        assert "content-length" not in {name.lower() for name, _ in origin.requests[1].fields}
+
+
+def test_a_websocket_has_a_comment(daemon, origin, client):
+    upgrade = (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+               b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
+
+    def handle(conn):
+        conn.read_request()
+        conn.send(upgrade + b"\x88\x02\x03\xe8")
+        conn.wait_peer_closes(20)
+
+    hark, server = daemon(), origin(handle)
+    peer = client(hark)
+    peer.send(f"GET {server.url}/ HTTP/1.1\r\nHost: {server.host}\r\nUpgrade: websocket\r\n"
+              "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
+    peer.reader.head()
+    peer.close()
+    hark.wait_row("kind = 'websocket'")
+    comment = hark.cli("export", "--format", "curl").stdout.splitlines()[0]
+    assert comment == "# exchange 1: a WebSocket: curl asks for it, and cannot send its messages"
 
 
 # --- the API ------------------------------------------------------------------------------------

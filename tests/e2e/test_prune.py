@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import re
 import sqlite3
 import threading
 
@@ -64,6 +65,21 @@ class TestPrune:
         assert done.returncode == 0
         assert done.stdout.startswith("would delete 3 exchanges, about ")
         assert len(paths(recorded)) == 5
+
+    def test_of_nothing_it_says_nothing_else(self, recorded):
+        done = recorded.cli("prune", "--older", "1h")
+        assert (done.returncode, done.stdout) == (0, "")
+        assert re.fullmatch(r"hark prune: nothing to delete; the recording has \S+\n", done.stderr)
+        done = recorded.cli("prune", "--older", "1h", "--dry-run")
+        assert done.stdout.startswith("nothing to delete; the recording has ")
+        done = recorded.cli("prune", "--compact", "--dry-run")
+        assert done.stdout.startswith("would compact; the recording has ")
+        assert recorded.cli("prune", "host:x").stderr == "hark prune: nothing matched\n"
+
+    def test_bytes_have_a_unit(self, recorded):
+        recorded.cli("prune", "path:/0")
+        done = recorded.cli("prune", "path:/1")
+        assert re.search(r"deleted 1 exchange, (\d+ bytes?|[\d.]+[kM]);", done.stderr), done.stderr
 
     def test_result_as_json(self, recorded):
         done = recorded.cli("prune", "path:/2", "--json")

@@ -102,7 +102,17 @@ class TestWhich:
         rows = [line.split("\t") for line in done.stdout.splitlines()]
         assert [row[2:5:2] for row in rows] == [["GET", "200"]] * 3 and len(rows[0]) == 10
         assert "sent 3 requests" in done.stderr and "200 × 3" in done.stderr
+        assert "p50" not in done.stderr, "of so few it would be a single one of them"
+
+    def test_many_have_percentiles(self, five):
+        done = five.cli("replay", "method:GET", "--repeat", "4")
+        assert "sent 12 requests" in done.stderr
         assert "p50" in done.stderr and "p99" in done.stderr
+
+    def test_a_range_that_ends_before_it_begins(self, five):
+        done = five.cli("replay", "3..1")
+        assert done.returncode == 2 and "the range 3..1 ends before it begins" in done.stderr
+        assert not five.server.requests
 
 
 def since_session(hark, result):

@@ -226,7 +226,8 @@ static void test_bytes_with_a_nul_are_no_form(void **state)
                                       "\x7f"
                                       "ELF\x02\x00\xff",
                                       7);
-    assert_text_has(recording, row, "[binary application/x-www-form-urlencoded, 7: 7f 45 4c 46");
+    assert_text_has(recording, row,
+                    "[binary application/x-www-form-urlencoded, 7 bytes: 7f 45 4c 46");
     row_destroy(row);
 }
 
@@ -246,7 +247,7 @@ static void test_text_decodes_and_lays_out_json(void **state)
     add_response_field(recording, "Content-Encoding", "gzip");
     struct buffer body = gzipped("{\"a\":1}", 7);
     struct exchange_row *row = record(recording, body.data, body.length);
-    assert_text_has(recording, row, "on the wire, 7 decoded]\n{\n  \"a\": 1\n}\n");
+    assert_text_has(recording, row, "on the wire, 7 bytes decoded]\n{\n  \"a\": 1\n}\n");
     buffer_fini(&body);
     row_destroy(row);
 }
@@ -256,7 +257,7 @@ static void test_text_sums_up_what_is_binary(void **state)
     struct recording *recording = *state;
     add_response_field(recording, "Content-Type", "image/png");
     struct exchange_row *row = record(recording, "\x89PNG\0", 5);
-    assert_text_has(recording, row, "\n[binary image/png, 5: 89 50 4e 47 00]\n");
+    assert_text_has(recording, row, "\n[binary image/png, 5 bytes: 89 50 4e 47 00]\n");
     row_destroy(row);
 }
 
@@ -282,6 +283,17 @@ static void test_text_of_broken_coding_says_where_and_shows_the_rest(void **stat
     row_destroy(row);
 }
 
+static void test_a_note_alone_has_an_empty_line_behind_it(void **state)
+{
+    struct recording *recording = *state;
+    recording->row->method = "POST";
+    recording->row->request_size = 200;
+    recording->row->body_truncated = true;
+    struct exchange_row *row = record(recording, "", 0);
+    assert_text_has(recording, row, "[cut: only 0 of 200 bytes were recorded]\n\nHTTP/1.1 200");
+    row_destroy(row);
+}
+
 static void test_text_of_an_unknown_coding_is_the_bytes_themselves(void **state)
 {
     struct recording *recording = *state;
@@ -290,7 +302,7 @@ static void test_text_of_an_unknown_coding_is_the_bytes_themselves(void **state)
     struct exchange_row *row = record(recording, "uryyb\xff", 6);
     assert_text_has(recording, row,
                     "[decode: unknown content coding \"rot13\"]\n"
-                    "[binary text/plain, 6: 75 72 79 79 62 ff]\n");
+                    "[binary text/plain, 6 bytes: 75 72 79 79 62 ff]\n");
     row_destroy(row);
 }
 
@@ -445,6 +457,7 @@ int main(void)
         VIEW_TEST(test_text_sums_up_what_is_binary),
         VIEW_TEST(test_text_reads_the_charset),
         VIEW_TEST(test_text_of_broken_coding_says_where_and_shows_the_rest),
+        VIEW_TEST(test_a_note_alone_has_an_empty_line_behind_it),
         VIEW_TEST(test_text_of_an_unknown_coding_is_the_bytes_themselves),
         VIEW_TEST(test_text_says_what_was_not_recorded),
         VIEW_TEST(test_text_of_a_failure_names_it),

@@ -32,6 +32,14 @@ static void test_sizes(void **state)
     assert_all(human_append_size, bytes, expected, sizeof bytes / sizeof bytes[0]);
 }
 
+static void test_sizes_in_a_sentence_have_a_unit(void **state)
+{
+    (void)state;
+    static const int64_t bytes[] = {0, 1, 1023, 1024};
+    static const char *const expected[] = {"0 bytes", "1 byte", "1023 bytes", "1.0k"};
+    assert_all(human_append_bytes, bytes, expected, sizeof bytes / sizeof bytes[0]);
+}
+
 static void test_durations(void **state)
 {
     (void)state;
@@ -80,6 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_sizes_in_a_sentence_have_a_unit),
         cmocka_unit_test(test_durations),
         cmocka_unit_test(test_ages),
         cmocka_unit_test(test_time_stamps_come_back),

@@ -223,7 +223,7 @@ static void test_cells_cannot_break_the_line(void **state)
 
 static const struct rows_column layout[] = {
     {"id", "ID", COLUMN_PLAIN, 0},
-    {"started_at", "AGO", COLUMN_TIME, 0},
+    {"started_at", "STARTED", COLUMN_TIME, 0},
     {"status", "STATUS", COLUMN_STATUS, 0},
     {"ms", "TIME", COLUMN_MS, 0},
     {"response_size", "SIZE", COLUMN_SIZE, 0},
@@ -279,6 +279,16 @@ static void test_a_layout_shows_relative_times_and_states_on_a_terminal(void **s
                    " 1   1m  200      12ms  2.0k\n"
                    " 2  10s  502 dns  1.5s    10\n"
                    " 3  now  pending           0\n");
+}
+
+static void test_a_layout_shows_when_they_started_elsewhere(void **state)
+{
+    (void)state;
+    assert_traffic(&(struct terminal){.columns = 80},
+                   "ID  STARTED                   STATUS   TIME  SIZE\n"
+                   " 1  2026-01-31T12:00:00.000Z  200      12ms  2.0k\n"
+                   " 2  2026-01-31T12:00:50.000Z  502 dns  1.5s    10\n"
+                   " 3  2026-01-31T12:01:00.000Z  pending           0\n");
 }
 
 static void test_a_wider_terminal_shows_more_columns(void **state)
@@ -367,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_what_cannot_fit_is_written_one_value_a_line),
         cmocka_unit_test(test_cells_cannot_break_the_line),
         cmocka_unit_test(test_a_layout_shows_relative_times_and_states_on_a_terminal),
+        cmocka_unit_test(test_a_layout_shows_when_they_started_elsewhere),
         cmocka_unit_test(test_a_wider_terminal_shows_more_columns),
         cmocka_unit_test(test_statuses_are_colored_by_class),
         cmocka_unit_test(test_rows_after_the_measured_ones_keep_the_widths),
