@@ -70,6 +70,23 @@ const char *invocation_value(const struct invocation *invocation, const char *na
     return value;
 }
 
+// A part of hark that is called as the command is has named itself already ("sql: …").
+static size_t length_of_name(const char *name, const char *message)
+{
+    size_t length = strlen(name);
+    bool is_named = strncmp(message, name, length) == 0 && strncmp(message + length, ": ", 2) == 0;
+    return is_named ? length + 2 : 0;
+}
+
+// A command that has one status for all failures has it for what it runs.
+static enum status failure_status(const struct invocation *invocation, enum status status)
+{
+    bool runs_nothing = options_has(invocation->command, "check-config") &&
+                        invocation_has(invocation, "check-config");
+    enum status one = invocation->command->failure_status;
+    return one && !runs_nothing ? one : status;
+}
+
 enum status invocation_fail(const struct invocation *invocation, enum status status,
                             const char *format, ...)
 {
@@ -81,13 +98,14 @@ enum status invocation_fail(const struct invocation *invocation, enum status sta
 
     // What was recorded may be part of the message, and stderr may be a terminal.
     const char *name = invocation->command->name;
+    size_t said = length_of_name(name, message.data);
     fprintf(stderr, "hark %s: ", name);
-    safe_text_write(stderr, message.data, message.length, SAFE_LINES);
+    safe_text_write(stderr, message.data + said, message.length - said, SAFE_LINES);
     putc('\n', stderr);
     if (status == STATUS_USAGE)
         fprintf(stderr, "See: hark %s --help\n", name);
     buffer_fini(&message);
-    return invocation->command->failure_status ? invocation->command->failure_status : status;
+    return failure_status(invocation, status);
 }
 
 // The flags that stand for a key of the configuration, as "key=value", and `--set`.

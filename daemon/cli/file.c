@@ -83,10 +83,11 @@ bool file_is_same(const char *a, const char *b)
 
 // --- drafts -------------------------------------------------------------------------------------
 
+// A link that leads nowhere is not: what it names is made by opening it.
 static bool is_ordinary(const char *path)
 {
     struct stat info;
-    return stat(path, &info) < 0 || S_ISREG(info.st_mode);
+    return stat(path, &info) == 0 ? S_ISREG(info.st_mode) : lstat(path, &info) < 0;
 }
 
 // Without a name, where the file system knows such files: a process that is killed leaves nothing.
@@ -116,17 +117,25 @@ static int give_name(struct file_draft *draft)
     return rc;
 }
 
+static void fini(struct file_draft *draft)
+{
+    free(draft->path);
+    free(draft->fresh);
+}
+
 int file_draft_begin(struct file_draft *draft, const char *path, struct err *err)
 {
-    *draft = (struct file_draft){.path = path};
-    if (is_ordinary(path))
-        draft->fresh = mem_printf("%s.%d.new", path, (int)getpid());
-    int fd = draft->fresh != NULL ? open_fresh(draft) : open(path, O_WRONLY | O_CLOEXEC);
+    char *followed = realpath(path, NULL);
+    *draft = (struct file_draft){.path = followed != NULL ? followed : mem_strdup(path)};
+    if (is_ordinary(draft->path))
+        draft->fresh = mem_printf("%s.%d.new", draft->path, (int)getpid());
+    int fd = draft->fresh != NULL ? open_fresh(draft)
+                                  : open(draft->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     draft->out = fd < 0 ? NULL : fdopen(fd, "w");
     if (draft->out != NULL)
         return 0;
     err_set(err, "open %s: %s", path, strerror(errno));
-    free(draft->fresh);
+    fini(draft);
     return -1;
 }
 
@@ -135,7 +144,7 @@ void file_draft_discard(struct file_draft *draft)
     fclose(draft->out);
     if (draft->fresh != NULL && !draft->is_unnamed)
         unlink(draft->fresh);
-    free(draft->fresh);
+    fini(draft);
 }
 
 int file_draft_keep(struct file_draft *draft, struct err *err)
@@ -144,7 +153,7 @@ int file_draft_keep(struct file_draft *draft, struct err *err)
     if (is_written && (draft->fresh == NULL ||
                        (give_name(draft) == 0 && rename(draft->fresh, draft->path) == 0))) {
         fclose(draft->out);
-        free(draft->fresh);
+        fini(draft);
         return 0;
     }
     err_set(err, "write %s: %s", draft->path, strerror(errno));

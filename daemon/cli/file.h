@@ -23,9 +23,9 @@ bool file_is_same(const char *a, const char *b);
 // once. Owner: whoever declared it, until keep or discard.
 struct file_draft {
     FILE *out;
-    const char *path; // borrowed
-    char *fresh;      // where it is until it takes its place; NULL: in its place
-    bool is_unnamed;  // it is nowhere yet
+    char *path;      // where it will be; links are followed
+    char *fresh;     // where it is until it takes its place; NULL: in its place
+    bool is_unnamed; // it is nowhere yet
 };
 // Only the user may read what comes of it.
 int file_draft_begin(struct file_draft *draft, const char *path, struct err *err);

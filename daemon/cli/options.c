@@ -112,6 +112,21 @@ static void add_given(struct given_options *given, const struct command_option *
     given->items[given->count++] = (struct given_option){option, value};
 }
 
+// The first letter in a word of letters ("-abc") that is no option; 0 if there is none.
+static char unknown_letter(const struct getopt_tables *tables, const char *word)
+{
+    if (word[0] != '-' || word[1] == '-')
+        return '\0';
+    for (const char *letter = word + 1; *letter != '\0'; letter++) {
+        const struct command_option *option = find_value(tables, *letter);
+        if (option == NULL)
+            return *letter;
+        if (option->argument)
+            break;
+    }
+    return '\0';
+}
+
 static int fail_unknown(const struct getopt_tables *tables, const char *word, struct err *err)
 {
     if (strncmp(word, "--", 2) != 0)
@@ -142,10 +157,9 @@ int options_parse(const struct command *command, int argc, char **argv, struct g
         if (value == '?' && optopt >= LONG_VALUE_BASE)
             return err_set(err, "option \"--%s\" takes no argument",
                            find_value(&tables, optopt)->name);
-        if (value == '?' && optopt != 0) {
-            char letter[] = {'-', (char)optopt, '\0'};
-            return fail_unknown(&tables, letter, err);
-        }
+        // getopt_long() goes on to the next word only after the last letter of one.
+        if (value == '?' && optopt != 0 && unknown_letter(&tables, word) != (char)optopt)
+            word = argv[optind];
         if (value == '?')
             return fail_unknown(&tables, word, err);
         add_given(given, find_value(&tables, value), optarg);

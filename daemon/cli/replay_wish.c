@@ -38,6 +38,9 @@ static enum status read_ids(struct replay_wish *wish, struct invocation *invocat
         case STORE_READ_ERROR:
             return invocation_fail(invocation, STATUS_FAILED, "%s", err.text);
         }
+        if (range.first > range.last)
+            return invocation_fail(invocation, STATUS_USAGE, "the range %s ends before it begins",
+                                   invocation->words[i]);
         ranges[i] = (struct replay_range){range.first, range.last, range.is_single};
     }
     wish->options.ranges = ranges;

@@ -10,6 +10,7 @@
 #include "hark/terminal.h"
 #include "run_daemon.h"
 #include "run_program.h"
+#include "serve.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -184,13 +185,15 @@ static int prepare(struct run *run, struct err *err)
 
 static enum status run(struct invocation *invocation)
 {
+    if (invocation_has(invocation, "check-config"))
+        return serve_check_only(invocation);
     if (invocation->word_count == 0)
         return invocation_fail(invocation, STATUS_USAGE,
                                "which command? For example: hark run curl "
                                "https://example.com/");
     struct run run = {
         .invocation = invocation,
-        .log = log_create(STDERR_FILENO, LOG_LEVEL_WARN, false),
+        .log = log_create_for_command(STDERR_FILENO, LOG_LEVEL_WARN, invocation->command->name),
         .program = {.argv = invocation->words, .sigpipe_handler = invocation->sigpipe_handler},
     };
     struct err err = {0};
@@ -212,6 +215,7 @@ static const struct command_option options[] = {
      "record, playback (answer from the recording, send\nnothing), playback-or-record, or off"},
     {"session", 0, "N", "in playback only this session's exchanges answer"},
     {"set", 0, "KEY=VALUE", "set any key of the configuration (repeatable)"},
+    {"check-config", 0, NULL, "say whether the configuration is good, and run nothing"},
     {NULL, 0, NULL, NULL},
 };
 

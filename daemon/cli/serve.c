@@ -149,6 +149,15 @@ static void say_ready(const struct daemon *daemon)
     buffer_fini(&line);
 }
 
+// The line above names the file in every mode.
+static void say_unrecorded(const struct daemon *daemon)
+{
+    struct server_status status;
+    server_get_status(daemon->server, &status);
+    if (!status.must_record)
+        log_info(daemon->log, "serve", "nothing is recorded: %s", status.problem);
+}
+
 static struct config *read_again(struct daemon *daemon, struct err *err)
 {
     struct config *config = config_load(&daemon->invocation->sources, err);
@@ -274,18 +283,21 @@ static void serve_until_signal(struct daemon *daemon)
     drain(daemon);
 }
 
-static enum status check_config(const struct config *config)
-{
-    const char *file = config_file_in_use(config);
-    printf("The configuration is good (%s).\n", file ? file : "no file, flags and environment");
-    return STATUS_DONE;
-}
-
 int serve_check(const struct config *config, struct err *err)
 {
     if (check_filters(config, err) < 0 || server_check_config(config, err) < 0)
         return -1;
     return 0;
+}
+
+enum status serve_check_only(const struct invocation *invocation)
+{
+    struct err err = {0};
+    if (serve_check(invocation->config, &err) < 0)
+        return invocation_fail(invocation, STATUS_USAGE, "%s", err.text);
+    const char *file = config_file_in_use(invocation->config);
+    printf("The configuration is good (%s).\n", file ? file : "no file, flags and environment");
+    return STATUS_DONE;
 }
 
 enum status serve_run(struct invocation *invocation, enum serve_kind kind)
@@ -304,6 +316,7 @@ enum status serve_run(struct invocation *invocation, enum serve_kind kind)
     if (answer_manager(&daemon, &err) == 0 && start(&daemon, &err) == 0) {
         if (kind == SERVE_FOR_ALL)
             say_ready(&daemon);
+        say_unrecorded(&daemon);
         service_ready(&daemon.service, daemon.server);
         serve_until_signal(&daemon);
     } else {
@@ -324,11 +337,11 @@ static enum status run(struct invocation *invocation)
     if (invocation->word_count > 0)
         return invocation_fail(invocation, STATUS_USAGE, "unexpected argument \"%s\"",
                                invocation->words[0]);
+    if (invocation_has(invocation, "check-config"))
+        return serve_check_only(invocation);
     struct err err = {0};
     if (serve_check(invocation->config, &err) < 0)
         return invocation_fail(invocation, STATUS_USAGE, "%s", err.text);
-    if (invocation_has(invocation, "check-config"))
-        return check_config(invocation->config);
     return serve_run(invocation, SERVE_FOR_ALL);
 }
 

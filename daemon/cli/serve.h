@@ -15,6 +15,8 @@ enum serve_kind {
 void serve_raise_descriptor_limit(struct log *log);
 // Is the configuration one to start with?
 int serve_check(const struct config *config, struct err *err);
+// Says whether it is, which is all that --check-config asks for.
+enum status serve_check_only(const struct invocation *invocation);
 // Serves from the invocation's data folder until a signal ends it. The configuration is a checked
 // one, and is taken over.
 enum status serve_run(struct invocation *invocation, enum serve_kind kind);

@@ -87,8 +87,11 @@ static int check_identity(struct store_reader *reader, struct err *err)
 static int connect_file(struct store_reader *reader, const char *name, int name_flags,
                         struct err *err)
 {
-    if (access(reader->path, F_OK) != 0)
+    struct stat status;
+    if (stat(reader->path, &status) != 0)
         return explain_missing(reader->path, err);
+    if (S_ISDIR(status.st_mode))
+        return err_set(err, "store: open %s: it is a folder, not a recording", reader->path);
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | name_flags;
     int code = sqlite3_open_v2(name, &reader->db, flags, NULL);
     if (code != SQLITE_OK)

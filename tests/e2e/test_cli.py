@@ -200,6 +200,28 @@ def test_sql_without_rows_is_done(recorded):
     assert recorded.cli("sql", "SELECT 1 WHERE 0").returncode == 0
 
 
+def test_a_command_names_itself_once(recorded):
+    done = recorded.cli("sql", "SELECT nope()")
+    assert done.stderr.startswith("hark sql: no such function")
+    done = recorded.cli("export", "--format", "har", "-o", "/dev/full")
+    assert done.stderr.startswith("hark export: write: ")
+
+
+def test_a_folder_is_no_recording(recorded, tmp_path):
+    done = run_hark("ls", "--db", tmp_path, home=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == f"hark ls: store: open {tmp_path}: it is a folder, not a recording\n"
+
+
+def test_what_a_command_warns_of_is_its_own_message(recorded, tmp_path):
+    (tmp_path / "data").mkdir(0o755)
+    har = recorded.cli("export", "--format", "har").stdout
+    done = run_hark("import", "--data-dir", tmp_path / "data", "-", home=tmp_path,
+                    stdin=har.encode())
+    assert done.returncode == 0
+    assert done.stderr.startswith("hark import: others may look into the data folder; ")
+
+
 # -- usage -----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("words,hint", [
@@ -211,6 +233,11 @@ def test_sql_without_rows_is_done(recorded):
     (["sql"], "wants one query"),
     (["status", "now"], 'unexpected argument "now"'),
     (["serve", "--set", "mdoe=off"], "did you mean"),
+    (["ls", "-health"], 'unknown option "-health"'),
+    (["ls", "-n5z"], '-n wants a number, not "5z"'),
+    (["ls", "-z", "-n", "3"], 'unknown option "-z"'),
+    (["ls", "- host:x"], 'unknown option "- host:x"'),
+    (["replay", "--to", "foo", "1"], '"foo" is no origin: say http://host:port'),
 ])
 def test_wrong_usage_says_what_and_what_was_meant(tmp_path, words, hint):
     done = run_hark(*words, home=tmp_path)
@@ -291,6 +318,12 @@ def test_a_table_is_cut_to_the_terminal(recorded, columns):
         assert len(lines) == len(ANSWERS) + 1
 
 
+def test_a_table_in_a_pipe_has_times_and_not_ages(recorded):
+    lines = recorded.cli("ls", "-o", "table").stdout.splitlines()
+    assert lines[0].split()[:2] == ["ID", "STARTED"]
+    assert re.match(r" *1  \d{4}-\d\d-\d\dT", lines[1])
+
+
 @pytest.mark.parametrize("options", [{"env": {"NO_COLOR": "1"}}, {"term": "dumb"}])
 def test_colors_can_be_switched_off(recorded, options):
     text, _ = on_terminal("ls", "--data-dir", recorded.data_dir, home=recorded.home, **options)
@@ -320,7 +353,7 @@ def test_recorded_bytes_in_a_message_are_escaped(recorded):
 def test_a_binary_body_is_summed_up_on_a_terminal(recorded):
     text, _ = on_terminal("show", recorded.ids["binary"], "--response-body", "--data-dir",
                           recorded.data_dir, home=recorded.home)
-    assert "binary image/png, 256: 00 01 02" in text
+    assert "binary image/png, 256 bytes: 00 01 02" in text
 
 
 def test_the_pager_gets_tables_and_its_end_ends_hark(recorded):

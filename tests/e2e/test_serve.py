@@ -44,6 +44,14 @@ def test_ready_line_without_a_page_has_no_page_in_it(daemon):
     assert re.fullmatch(r"hark: ready: proxy http://127\.0\.0\.1:\d+, recording to /.*/hark\.db", line)
 
 
+@pytest.mark.parametrize("mode", ["off", "playback"])
+def test_a_mode_that_records_nothing_is_said(daemon, mode):
+    hark = daemon()
+    hark.stop()
+    reader = daemon("--db", str(hark.db), "--mode", mode)
+    reader.wait_log(f"nothing is recorded: mode is {mode}")
+
+
 def test_several_listeners_take_requests(daemon, origin, client):
     hark, server = daemon("--listen", "127.0.0.1:0"), origin()
     line = next(line for line in hark.lines if "ready" in line)
@@ -114,6 +122,24 @@ def test_check_config_only_checks(tmp_path):
     assert done.returncode == 0
     assert run_hark("serve", "--check-config", "--set", "mode=maybe", home=tmp_path).returncode == 2
     assert not any(tmp_path.iterdir())
+
+
+def test_check_config_of_a_run_runs_nothing(tmp_path):
+    ran = tmp_path / "ran"
+    done = run_hark("run", "--check-config", "--", "touch", ran, home=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "") and "is good" in done.stdout
+    done = run_hark("run", "--check-config", "--set", "mode=maybe", "--", "touch", ran, home=tmp_path)
+    assert done.returncode == 2 and "mode" in done.stderr
+    done = run_hark("run", "--check-config", "--set", "ignore=hots:x", home=tmp_path)
+    assert done.returncode == 2 and "ignore" in done.stderr
+    assert not any(tmp_path.iterdir())
+
+
+def test_run_takes_the_flags_of_serve(tmp_path):
+    flags = {name: set(re.findall(r"^  +(?:-\w, )?(--[\w-]+)", run_hark(name, "--help", home=tmp_path).stdout,
+                                  re.MULTILINE))
+             for name in ("serve", "run")}
+    assert flags["serve"] and flags["serve"] <= flags["run"]
 
 
 def test_descriptor_limit_is_raised_to_the_hard_one(daemon):
