@@ -156,7 +156,7 @@ static int parse_number(const struct config_option *option, const char *text, in
     if (option->type == CONFIG_TYPE_DURATION) {
         if (units_parse_duration(text, value) != 0)
             return err_set(err, "\"%s\" is not a duration such as 500ms, 10s, 5m or 7d", text);
-        if (option->wants_unit && *value != 0 && strpbrk(text, "msdhMSDH") == NULL)
+        if (option->wants_unit && units_parse_age(text, value) != 0)
             return err_set(err, "\"%s\" has no unit; write for example 30d, 12h or 90s", text);
     } else if (option->type == CONFIG_TYPE_SIZE_OR_ALL && strcmp(text, "all") == 0) {
         *value = INT64_MAX;

@@ -24,7 +24,7 @@ struct config_option {
     const char *const *words; // NULL-terminated; of a list: what its items may be
     int64_t min, max;         // of numbers, in their unit
     bool takes_zero;          // which means none, however large `min` is
-    bool wants_unit;          // a mistaken one would cost too much
+    bool wants_unit;          // of an age from which on things are deleted
     int (*check)(const char *text, struct err *err); // of a text or an item; may be NULL
     bool is_fixed;                                   // takes a restart to change
 };

@@ -50,3 +50,11 @@ int units_parse_duration(const char *text, int64_t *ms)
 {
     return parse(text, duration_units, sizeof duration_units / sizeof duration_units[0], ms);
 }
+
+int units_parse_age(const char *text, int64_t *ms)
+{
+    if (units_parse_duration(text, ms) == 0 && *ms == 0)
+        return 0;
+    size_t named_count = sizeof duration_units / sizeof duration_units[0] - 1;
+    return parse(text, duration_units + 1, named_count, ms);
+}

@@ -27,7 +27,7 @@ static enum status read_limits(const struct invocation *invocation,
     const char *bytes = invocation_value(invocation, "keep-bytes");
     const char *count = invocation_value(invocation, "keep-count");
     int64_t age_ms;
-    if (older && (units_parse_duration(older, &age_ms) < 0 || age_ms > INT64_MAX / 1000))
+    if (older && (units_parse_age(older, &age_ms) < 0 || age_ms > INT64_MAX / 1000))
         return invocation_fail(invocation, STATUS_USAGE,
                                "--older wants a duration such as 12h or 7d, not \"%s\"", older);
     if (bytes && units_parse_size(bytes, &options->keep_bytes) < 0)

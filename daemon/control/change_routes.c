@@ -33,7 +33,7 @@ static int read_limits(const struct request *request, struct store_prune_options
     int64_t age_ms;
     options->keep_from_us = STORE_PRUNE_NO_LIMIT;
     options->keep_bytes = STORE_PRUNE_NO_LIMIT;
-    if (older && (units_parse_duration(older, &age_ms) < 0 || age_ms > INT64_MAX / 1000))
+    if (older && (units_parse_age(older, &age_ms) < 0 || age_ms > INT64_MAX / 1000))
         return refuse_parameter("older", older, "a duration such as 12h or 7d", reply);
     if (older)
         options->keep_from_us = clock_wall_us() - age_ms * 1000;

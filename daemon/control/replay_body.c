@@ -25,7 +25,7 @@ static bool read_range(const json_t *item, struct replay_range *range)
                text[end] != '\0') {
         return false;
     }
-    return range->first > 0 && range->last > 0 && range->last < INT64_MAX;
+    return range->first > 0 && range->first <= range->last && range->last < INT64_MAX;
 }
 
 static int read_ids(struct replay_body *body, const json_t *value, struct err *err)

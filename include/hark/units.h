@@ -11,5 +11,8 @@ int units_parse_size(const char *text, int64_t *bytes);
 
 // A whole number with one of ms, s, m, h, d, or none for seconds. Returns -1 as above.
 int units_parse_duration(const char *text, int64_t *ms);
+// The same for an age from which on things are deleted: only 0 goes without a unit. Who writes 30
+// and means days would lose all but half a minute.
+int units_parse_age(const char *text, int64_t *ms);
 
 #endif

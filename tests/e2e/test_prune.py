@@ -90,7 +90,7 @@ class TestPrune:
         assert done.returncode == 3
         assert len(paths(recorded)) == 5
 
-    @pytest.mark.parametrize("words", [(), ("--older", "soon"), ("--keep-bytes", "x"),
+    @pytest.mark.parametrize("words", [(), ("--older", "soon"), ("--older", "30"), ("--keep-bytes", "x"),
                                        ("--keep-count", "-1"), ("hst:x",), ("",), (" ",),
                                        ("", "--older", "0s")])
     def test_wrong_usage_deletes_nothing(self, recorded, words):
@@ -227,7 +227,7 @@ class TestApi:
         assert len(paths(api.daemon)) == 5
 
     @pytest.mark.parametrize("query", [{}, {"dry_run": 1}, {"filter": "hst:x"}, {"filter": ""},
-                                       {"filter": " ", "older": "0s"}, {"older": "soon"},
+                                       {"filter": " ", "older": "0s"}, {"older": "soon"}, {"older": "30"},
                                        {"keep_bytes": "x"}, {"keep_count": -1}, {"limit": 1}])
     def test_delete_of_what(self, api, query):
         assert_problem(api.ask(LIST, "DELETE", **query), 400)

@@ -60,7 +60,8 @@ class TestOverHttp:
     @pytest.mark.parametrize(
         "body",
         [
-            "", "[]", "{", "{}", '{"ids":[]}', '{"ids":["1-2"]}', '{"ids":[-1]}', '{"ids":[1.5]}',
+            "", "[]", "{", "{}", '{"ids":[]}', '{"ids":["1-2"]}', '{"ids":["3..1"]}', '{"ids":[-1]}',
+            '{"ids":[1.5]}',
             '{"ids":[1],"filter":"x"}', '{"ids":[1],"to":"x"}', '{"ids":[1],"to":7}',
             '{"ids":[1],"set_headers":{"a":"b"}}', '{"ids":[1],"set_headers":[["Host","a b"]]}',
             '{"ids":[1],"drop_headers":"x"}', '{"ids":[1],"concurrency":0}',

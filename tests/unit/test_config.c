@@ -302,6 +302,9 @@ static void test_bad_numbers_and_units_are_refused(void **state)
     assert_set_mistake(*state, "idle_timeout=5w",
                        "--set idle_timeout=5w: idle_timeout: \"5w\" is not a duration such as "
                        "500ms, 10s, 5m or 7d");
+    assert_set_mistake(*state, "keep_age=30",
+                       "--set keep_age=30: keep_age: \"30\" has no unit; write for example 30d, "
+                       "12h or 90s");
     assert_set_mistake(*state, "connect_timeout=0",
                        "--set connect_timeout=0: connect_timeout: 0 is too small");
     assert_set_mistake(*state, "workers=65", "--set workers=65: workers: 65 is too large");
