@@ -4,6 +4,7 @@
 
 #include "hark/config.h"
 
+#include "config_file.h"
 #include "config_options.h"
 #include "hark/address.h"
 #include "hark/suggest.h"
@@ -31,20 +32,8 @@ struct loader {
     enum layer layer;   // the one being read
     struct err *err;
 
-    FILE *file;
-    const char *file_name;
-    int line;
+    struct config_file file;
 };
-
-static const char *get_env(char *const *environment, const char *name)
-{
-    size_t length = strlen(name);
-    for (; environment != NULL && *environment != NULL; environment++) {
-        if (strncmp(*environment, name, length) == 0 && (*environment)[length] == '=')
-            return (*environment)[length + 1] == '\0' ? NULL : *environment + length + 1;
-    }
-    return NULL;
-}
 
 static const struct config_option *find_option(const char *key)
 {
@@ -111,26 +100,21 @@ static int read_defaults(struct loader *loader)
     return 0;
 }
 
-// inih calls this for its next line. Every line is handed over whole, so that the count is right;
-// how long a line may be is decided when inih is built.
+// inih calls this for its next line. How long a line may be is decided when inih is built.
 static char *on_ini_line(char *line, int size, void *context)
 {
     struct loader *loader = context;
-    if (loader->err->is_set || fgets(line, size, loader->file) == NULL)
+    if (loader->err->is_set ||
+        config_file_read_line(&loader->file, line, (size_t)size, loader->err) <= 0)
         return NULL;
-    loader->line++;
-    if (strchr(line, '\n') != NULL || getc(loader->file) == EOF)
-        return line;
-    err_set(loader->err, "%s:%d: longer than %d bytes; repeat the key or go on in an indented line",
-            loader->file_name, loader->line, size - 3);
-    return NULL;
+    return line;
 }
 
 static int on_ini_value(void *context, const char *section, const char *key, const char *text)
 {
     struct loader *loader = context;
-    const char *origin =
-        arena_printf(&loader->config->arena, "%s:%d", loader->file_name, loader->line);
+    const struct config_file *file = &loader->file;
+    const char *origin = arena_printf(&loader->config->arena, "%s:%d", file->name, file->line);
     const struct config_option *option = find_option(key);
     int result;
     if (section[0] != '\0')
@@ -145,56 +129,33 @@ static int on_ini_value(void *context, const char *section, const char *key, con
 
 static int parse_file(struct loader *loader)
 {
+    const struct config_file *file = &loader->file;
     int bad_line = ini_parse_stream(on_ini_line, loader, on_ini_value, loader);
-    if (ferror(loader->file))
-        return err_set(loader->err, "config: read %s: %s", loader->file_name, strerror(errno));
+    if (ferror(file->stream))
+        return err_set(loader->err, "config: read %s: %s", file->name, strerror(errno));
     // A line that inih itself could not read does not stop it: such a line may come before the
     // one with the error that did.
-    if (bad_line > 0 && (!loader->err->is_set || bad_line < loader->line)) {
+    if (bad_line > 0 && (!loader->err->is_set || bad_line < file->line)) {
         *loader->err = (struct err){0};
-        return err_set(loader->err, "%s:%d: not \"key = value\"", loader->file_name, bad_line);
+        return err_set(loader->err, "%s:%d: not \"key = value\"", file->name, bad_line);
     }
     if (bad_line < 0)
-        return err_set(loader->err, "config: read %s: out of memory", loader->file_name);
+        return err_set(loader->err, "config: read %s: out of memory", file->name);
     return loader->err->is_set ? -1 : 0;
 }
 
-static int read_file(struct loader *loader, const char *name)
+static int read_file(struct loader *loader, const struct config_sources *sources)
 {
+    struct config *config = loader->config;
     loader->layer = LAYER_FILE;
-    loader->file_name = name;
-    loader->file = fopen(name, "re");
-    if (loader->file == NULL)
-        return err_set(loader->err, "config: open %s: %s", name, strerror(errno));
-    loader->config->file = arena_strdup(&loader->config->arena, name);
+    if (config_file_open(sources, &config->arena, &loader->file, loader->err) != 0)
+        return -1;
+    if (loader->file.stream == NULL)
+        return 0;
+    config->file = loader->file.name;
     int result = parse_file(loader);
-    fclose(loader->file);
+    config_file_close(&loader->file);
     return result;
-}
-
-static bool is_readable(const char *name)
-{
-    FILE *file = fopen(name, "re");
-    if (file != NULL)
-        fclose(file);
-    return file != NULL;
-}
-
-// The first of the usual places that can be read; NULL if there is none.
-static const char *find_file(char *const *environment, struct arena *arena)
-{
-    const char *xdg = get_env(environment, "XDG_CONFIG_HOME");
-    const char *home = get_env(environment, "HOME");
-    const char *places[] = {
-        xdg != NULL && xdg[0] == '/' ? arena_printf(arena, "%s/hark/hark.conf", xdg) : NULL,
-        home != NULL ? arena_printf(arena, "%s/.config/hark/hark.conf", home) : NULL,
-        "/etc/hark/hark.conf",
-    };
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        if (places[i] != NULL && is_readable(places[i]))
-            return places[i];
-    }
-    return NULL;
 }
 
 static char *variable_of(const struct config_option *option, struct arena *arena)
@@ -221,7 +182,7 @@ static int read_environment(struct loader *loader, char *const *environment)
     loader->layer = LAYER_ENVIRONMENT;
     for (size_t i = 0; i < config_option_count; i++) {
         const char *name = variable_of(&config_options[i], arena);
-        const char *text = get_env(environment, name);
+        const char *text = config_get_env(environment, name);
         if (text == NULL)
             continue;
         if (apply(loader, &config_options[i], text, arena_printf(arena, "%s=%s", name, text)) != 0)
@@ -256,12 +217,7 @@ static int read_flags(struct loader *loader, const char *const *sets, size_t set
 
 static int read_layers(struct loader *loader, const struct config_sources *sources)
 {
-    const char *file = sources->file;
-    if (file == NULL)
-        file = find_file(sources->environ, &loader->config->arena);
-    if (read_defaults(loader) != 0)
-        return -1;
-    if (file != NULL && read_file(loader, file) != 0)
+    if (read_defaults(loader) != 0 || read_file(loader, sources) != 0)
         return -1;
     if (read_environment(loader, sources->environ) != 0)
         return -1;
@@ -404,9 +360,9 @@ const char *config_word_at(const char *key, size_t index)
 
 char *config_data_dir(const char *flag, char *const *environment, struct err *err)
 {
-    const char *own = get_env(environment, "HARK_DATA_DIR");
-    const char *xdg = get_env(environment, "XDG_DATA_HOME");
-    const char *home = get_env(environment, "HOME");
+    const char *own = config_get_env(environment, "HARK_DATA_DIR");
+    const char *xdg = config_get_env(environment, "XDG_DATA_HOME");
+    const char *home = config_get_env(environment, "HOME");
     if (flag != NULL)
         return mem_strdup(flag);
     if (own != NULL)

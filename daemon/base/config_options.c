@@ -193,14 +193,17 @@ static int parse_text(const struct config_option *option, const char *text, stru
     return 0;
 }
 
+// There is room up to the next power of two: thousands of hosts are no unusual list.
 void config_list_add(struct config_list *list, const char *item, struct arena *arena)
 {
-    const char **items = arena_alloc(arena, (list->count + 1) * sizeof *items);
-    if (list->count > 0)
-        memcpy(items, list->items, list->count * sizeof *items);
-    items[list->count] = item;
-    list->items = items;
-    list->count++;
+    bool is_full = (list->count & (list->count - 1)) == 0;
+    if (is_full) {
+        const char **items = arena_alloc(arena, (list->count * 2 + 1) * sizeof *items);
+        if (list->count > 0)
+            memcpy(items, list->items, list->count * sizeof *items);
+        list->items = items;
+    }
+    list->items[list->count++] = item;
 }
 
 static int parse_list(const struct config_option *option, const char *text, struct config *config,

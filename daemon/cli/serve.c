@@ -37,7 +37,8 @@ struct daemon {
     struct control *control;
     struct service service;
     struct activation sockets;
-    char *db_path; // absolute
+    char *db_path;     // absolute
+    char *config_file; // the one read last; NULL: none
     enum serve_kind kind;
 };
 
@@ -158,9 +159,17 @@ static void say_unrecorded(const struct daemon *daemon)
         log_info(daemon->log, "serve", "nothing is recorded: %s", status.problem);
 }
 
+static void note_config_file(struct daemon *daemon, const char *file)
+{
+    free(daemon->config_file);
+    daemon->config_file = file == NULL ? NULL : mem_strdup(file);
+}
+
 static struct config *read_again(struct daemon *daemon, struct err *err)
 {
-    struct config *config = config_load(&daemon->invocation->sources, err);
+    struct config_sources sources = daemon->invocation->sources;
+    sources.known_file = daemon->config_file;
+    struct config *config = config_load(&sources, err);
     if (config == NULL || check_filters(config, err) == 0)
         return config;
     config_release(config);
@@ -182,11 +191,12 @@ static int take_config(struct daemon *daemon, struct config *config, struct err 
     return control_change_page(daemon->control, page, err);
 }
 
-static void say_reloaded(struct daemon *daemon, const char *file)
+static void say_reloaded(struct daemon *daemon)
 {
     struct server_reload reload;
     server_get_reload(daemon->server, &reload);
-    log_info(daemon->log, "serve", "reload: read %s, changed: %s", file,
+    log_info(daemon->log, "serve", "reload: read %s, changed: %s",
+             daemon->config_file != NULL ? daemon->config_file : "no file, there is none",
              *reload.changed ? reload.changed : "nothing");
     if (*reload.waiting)
         log_warn(daemon->log, "serve", "reload: with the next start will change: %s",
@@ -198,7 +208,7 @@ static void reload(struct daemon *daemon)
     struct err err = {0};
     struct config *config = read_again(daemon, &err);
     const char *used = config == NULL ? NULL : config_file_in_use(config);
-    char *file = mem_strdup(used == NULL ? "no file, there is none" : used);
+    char *file = used == NULL ? NULL : mem_strdup(used);
     enum log_level level = config == NULL ? LOG_LEVEL_INFO : config->log_level;
     bool is_json = config != NULL && config->log_format == CONFIG_LOG_FORMAT_JSON;
     if (config == NULL || take_config(daemon, config, &err) < 0) {
@@ -210,7 +220,8 @@ static void reload(struct daemon *daemon)
         log_set_format(daemon->log, is_json);
         if (!was_told)
             log_set_level(daemon->log, level);
-        say_reloaded(daemon, file);
+        note_config_file(daemon, file);
+        say_reloaded(daemon);
         log_set_level(daemon->log, level);
     }
     free(file);
@@ -313,6 +324,9 @@ enum status serve_run(struct invocation *invocation, enum serve_kind kind)
         log_create(STDERR_FILENO, config->log_level, config->log_format == CONFIG_LOG_FORMAT_JSON);
     struct err err = {0};
     enum status status = STATUS_DONE;
+    note_config_file(&daemon, config_file_in_use(config));
+    if (daemon.config_file != NULL)
+        log_info(daemon.log, "serve", "read %s", daemon.config_file);
     if (answer_manager(&daemon, &err) == 0 && start(&daemon, &err) == 0) {
         if (kind == SERVE_FOR_ALL)
             say_ready(&daemon);
@@ -328,6 +342,7 @@ enum status serve_run(struct invocation *invocation, enum serve_kind kind)
         server_stop(daemon.server);
     service_close(&daemon.service);
     log_destroy(daemon.log);
+    free(daemon.config_file);
     free(daemon.db_path);
     return status;
 }

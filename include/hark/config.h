@@ -119,6 +119,7 @@ struct config {
 
 struct config_sources {
     const char *file;        // NULL: the first that exists of the usual places, or none
+    const char *known_file;  // at a reload the one read before, which must be there still; or NULL
     const char *const *sets; // "key=value"
     size_t set_count;
     char *const *environ; // as environ(7); NULL: empty

@@ -3,6 +3,7 @@
 
 import gzip
 import json
+import os
 import zlib
 
 import brotli
@@ -328,6 +329,18 @@ class TestConfig:
             "serve", "--check-config", home=tmp_path, env={"XDG_CONFIG_HOME": tmp_path / "xdg"}
         )
         assert "xdg" in done.stderr
+
+    def test_file_that_cannot_be_read_is_not_passed_over(self, tmp_path):
+        file = tmp_path / ".config/hark/hark.conf"
+        file.parent.mkdir(parents=True)
+        file.symlink_to("elsewhere")
+        for words in (["serve", "--check-config"], ["ls"]):
+            done = run_hark(*words, home=tmp_path)
+            assert done.returncode == 2 and f"open {file}: No such file" in done.stderr
+        os.remove(file)
+        os.mkfifo(file)
+        done = run_hark("serve", "--check-config", home=tmp_path)
+        assert done.returncode == 2 and f"open {file}: no regular file" in done.stderr
 
     def test_places_of_the_data_folder(self, tmp_path):
         def place(**env):

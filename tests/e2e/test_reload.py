@@ -57,6 +57,26 @@ def own(daemon):
     return start
 
 
+def test_file_that_is_gone_keeps_the_old_configuration(daemon, origin, client, tmp_path):
+    """What must not reach the disk does not, even while an editor has the file moved away."""
+    folder = tmp_path / "xdg/hark"
+    folder.mkdir(parents=True)
+    file = folder / "hark.conf"
+    file.write_text("redact_headers = Authorization\n")
+    hark, server = daemon(env={"XDG_CONFIG_HOME": folder.parent}), origin()
+    assert any(line.endswith(f"serve: read {file}") for line in hark.lines)
+    moved = file.rename(folder / "hark.conf.bak")
+    hark.signal(signal.SIGHUP)
+    hark.wait_log(rf"reload: config: {file}, which was read before, is gone; .*old configuration stays")
+    ask = GET.replace(b"\r\n\r\n", b"\r\nAuthorization: Bearer secret\r\n\r\n")
+    assert client(hark).ask(fill(ask, server)).status == 200
+    moved.rename(file)
+    hark.signal(signal.SIGHUP)
+    hark.wait_log(f"reload: read {file}")
+    hark.stop()
+    assert b"secret" not in hark.db.read_bytes()
+
+
 class TestListen:
     def test_address_is_added_and_the_first_stays(self, own, origin, client):
         hark, server, port = own(), origin(), free_port()

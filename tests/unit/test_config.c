@@ -464,6 +464,110 @@ static void test_file_of_the_home_folder_is_found(void **state)
     assert_string_equal(config_file_in_use(config), path);
 }
 
+// HOME/.config/hark/hark.conf
+static void make_home_file(const struct fixture *fixture, char *path, size_t size, const char *text)
+{
+    static const char *const folders[] = {".config", ".config/hark"};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, size, "%s/%s", fixture->folder, folders[i]);
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+    snprintf(path, size, "%s/.config/hark/hark.conf", fixture->folder);
+    if (text != NULL)
+        write_file(path, text);
+}
+
+static void remove_home_file(const struct fixture *fixture, const char *path)
+{
+    char folder[128];
+    unlink(path);
+    snprintf(folder, sizeof folder, "%s/.config/hark", fixture->folder);
+    rmdir(folder);
+    snprintf(folder, sizeof folder, "%s/.config", fixture->folder);
+    rmdir(folder);
+}
+
+static void assert_load_mistake(struct fixture *fixture, const char *known_file, const char *path,
+                                const char *expected)
+{
+    char text[512];
+    snprintf(text, sizeof text, "config: %s", expected);
+    char *place = strstr(text, "PATH");
+    char wanted[sizeof text];
+    snprintf(wanted, sizeof wanted, "%.*s%s%s", (int)(place - text), text, path, place + 4);
+    struct config_sources sources = {.environ = fixture->environ, .known_file = known_file};
+    fixture->err = (struct err){0};
+    assert_null(config_load(&sources, &fixture->err));
+    assert_string_equal(fixture->err.text, wanted);
+}
+
+static void test_file_that_is_there_is_never_passed_over(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[160];
+    make_home_file(fixture, path, sizeof path, NULL);
+    const char *mend = "; make it readable, or name another with --config";
+    char expected[160];
+    assert_int_equal(symlink("nowhere", path), 0);
+    snprintf(expected, sizeof expected, "open PATH: No such file or directory%s", mend);
+    assert_load_mistake(fixture, NULL, path, expected);
+    unlink(path);
+    assert_int_equal(symlink("hark.conf", path), 0);
+    snprintf(expected, sizeof expected, "open PATH: Too many levels of symbolic links%s", mend);
+    assert_load_mistake(fixture, NULL, path, expected);
+    unlink(path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_load_mistake(fixture, NULL, path, "open PATH: no regular file");
+    remove_home_file(fixture, path);
+}
+
+static void test_file_that_was_read_has_to_be_there_at_a_reload(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[160];
+    make_home_file(fixture, path, sizeof path, NULL);
+    assert_load_mistake(fixture, path, path,
+                        "PATH, which was read before, is gone; put it back (it may be empty), or "
+                        "restart hark");
+    write_file(path, "via = on\n");
+    struct config_sources sources = {.environ = fixture->environ, .known_file = path};
+    fixture->err = (struct err){0};
+    fixture->config = config_load(&sources, &fixture->err);
+    assert_non_null(fixture->config);
+    remove_home_file(fixture, path);
+}
+
+static void test_pipe_is_read_once(void **state)
+{
+    struct fixture *fixture = *state;
+    int ends[2];
+    char path[32];
+    assert_int_equal(pipe(ends), 0);
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    assert_int_equal(write(ends[1], "via = on\n", 9), 9);
+    close(ends[1]);
+    struct config_sources sources = {.file = path, .environ = fixture->environ};
+    fixture->config = config_load(&sources, &fixture->err);
+    assert_non_null(fixture->config);
+    assert_true(fixture->config->via);
+    sources.known_file = path;
+    assert_null(config_load(&sources, &fixture->err));
+    assert_non_null(strstr(fixture->err.text, "no regular file, which could be read again"));
+    close(ends[0]);
+}
+
+static void test_zero_byte_is_a_mistake(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char text[] = "via = on\n\0redact_query = token\n";
+    FILE *file = fopen(fixture->file, "w");
+    fwrite(text, 1, sizeof text - 1, file);
+    fclose(file);
+    struct config_sources sources = {.file = fixture->file, .environ = fixture->environ};
+    assert_null(config_load(&sources, &fixture->err));
+    assert_string_equal(fixture->err.text + strlen(fixture->file), ":2: a zero byte");
+}
+
 static void assert_changes(const struct config *running, const struct config *reloaded,
                            const char *changed, const char *restart)
 {
@@ -606,6 +710,10 @@ int main(void)
         CASE(test_address_that_others_reach_needs_allow),
         CASE(test_named_file_that_is_missing_is_a_mistake),
         CASE(test_file_of_the_home_folder_is_found),
+        CASE(test_file_that_is_there_is_never_passed_over),
+        CASE(test_file_that_was_read_has_to_be_there_at_a_reload),
+        CASE(test_pipe_is_read_once),
+        CASE(test_zero_byte_is_a_mistake),
         CASE(test_reload_tells_what_changes_and_what_takes_a_restart),
         CASE(test_what_takes_a_restart_keeps_its_value),
         CASE(test_configuration_lives_until_its_last_reference),
