@@ -313,6 +313,7 @@ enum daemon_answer daemon_find(const char *data_dir, struct daemon_info *info, s
     if (proxy && db && strncmp(proxy, scheme, strlen(scheme)) == 0) {
         info->pid = (pid_t)json_integer_value(json_object_get(status, "pid"));
         info->session_id = json_integer_value(json_object_get(status, "session_id"));
+        info->is_ending = json_is_true(json_object_get(status, "is_ending"));
         info->wants_login = json_is_true(json_object_get(status, "wants_login"));
         info->proxy = mem_strdup(proxy + strlen(scheme));
         info->db = mem_strdup(db);

@@ -67,6 +67,7 @@ struct daemon_info {
     char *proxy; // "127.0.0.1:4275", the first of its addresses
     char *db;
     bool wants_login; // its clients need a user and a password
+    bool is_ending;   // takes no more requests
 };
 
 enum daemon_answer daemon_find(const char *data_dir, struct daemon_info *info, struct err *err);

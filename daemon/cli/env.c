@@ -114,6 +114,12 @@ static enum status run(struct invocation *invocation)
     case DAEMON_ANSWERED:
         break;
     }
+    if (daemon.is_ending) {
+        daemon_info_fini(&daemon);
+        return invocation_fail(invocation, STATUS_UNREACHABLE,
+                               "the daemon of %s is about to end and takes no more requests",
+                               invocation->data_dir);
+    }
     enum status status = print_for(invocation, daemon.proxy, shell);
     if (status == STATUS_DONE && daemon.wants_login)
         fprintf(stderr,

@@ -12,6 +12,7 @@
 #include "hark/mem.h"
 #include "hark/server.h"
 #include "hark/store_reader.h"
+#include "predecessor.h"
 #include "service.h"
 
 #include <errno.h>
@@ -99,6 +100,7 @@ static int start(struct daemon *daemon, struct err *err)
     struct config *config = invocation->config;
     if (data_dir_make(invocation->data_dir, daemon->log, err) < 0)
         return -1;
+    predecessor_wait(invocation, daemon->log);
     serve_raise_descriptor_limit(daemon->log);
 
     daemon->control = control_create(
@@ -239,6 +241,7 @@ static void drain(struct daemon *daemon)
     int64_t max_us = daemon->kind == SERVE_FOR_ONE_RUN ? DRAIN_RUN_MAX_US : DRAIN_MAX_US;
     int64_t deadline_us = clock_monotonic_us() + max_us;
 
+    control_refuse_sessions(daemon->control);
     server_drain(daemon->server);
     while (!server_is_drained(daemon->server)) {
         if (sigtimedwait(&set, NULL, &look) > 0) {
@@ -386,6 +389,8 @@ const struct command command_serve = {
             "Signals: TERM and INT stop accepting, let what is in flight end for up to 10 s,\n"
             "write everything and exit; a second one does not wait. HUP reads the\n"
             "configuration again; a bad file keeps the old one.\n"
+            "\n"
+            "While a daemon of the same data folder does so, the next one waits for its end.\n"
             "\n"
             "Examples:\n"
             "  hark serve\n"

@@ -70,10 +70,15 @@ static void print_recording(const json_t *status, const struct terminal *termina
 
     bool is_recording = json_is_true(json_object_get(status, "is_recording"));
     buffer_clear(&line);
-    buffer_append_text(&line, is_recording ? "recording" : "NOT recording");
-    if (*text_of(status, "problem"))
+    bool is_ending = json_is_true(json_object_get(status, "is_ending"));
+    if (is_ending)
+        buffer_append_text(&line,
+                           "ending when what is in flight has, 10 s after the signal at most");
+    else
+        buffer_append_text(&line, is_recording ? "recording" : "NOT recording");
+    if (!is_ending && *text_of(status, "problem"))
         buffer_printf(&line, ": %s", text_of(status, "problem"));
-    fputs(terminal_color(terminal, is_recording ? COLOR_GREEN : COLOR_RED), stdout);
+    fputs(terminal_color(terminal, is_recording && !is_ending ? COLOR_GREEN : COLOR_RED), stdout);
     print_line("state", &line);
     fputs(terminal_reset(terminal), stdout);
 

@@ -216,6 +216,11 @@ size_t control_finish_sessions(struct control *control)
     return sessions_finish(control->context.sessions, control->context.server);
 }
 
+void control_refuse_sessions(struct control *control)
+{
+    sessions_refuse(control->context.sessions);
+}
+
 void control_destroy(struct control *control)
 {
     if (!control)

@@ -101,6 +101,7 @@ static void add_counters(json_t *object, const struct server_status *status)
     json_object_set_new(object, "is_ready", json_boolean(status->is_ready));
     json_object_set_new(object, "not_ready",
                         status->is_ready ? json_null() : json_string(status->not_ready));
+    json_object_set_new(object, "is_ending", json_boolean(status->is_draining));
 }
 
 static json_t *addresses_of(struct server *server)

@@ -12,7 +12,9 @@ static void reply_session_problem(enum sessions_result result, const struct err 
 {
     if (result == SESSIONS_FULL)
         reply_problem(reply, 503, "no more sessions are opened",
-                      "Too many are open, or the daemon is ending; try again later.");
+                      "Too many are open; try again later.");
+    else if (result == SESSIONS_ENDING)
+        reply_problem(reply, 409, "no more sessions are opened", "The daemon is about to end.");
     else if (result == SESSIONS_UNKNOWN)
         reply_problem(reply, 404, "there is no such session or process", "It may have ended.");
     else

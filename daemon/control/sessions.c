@@ -75,7 +75,9 @@ static enum sessions_result open_locked(struct sessions *sessions, struct server
                                         struct server_session *opened, struct err *err)
 {
     drop_orphans(sessions, server);
-    if (sessions->is_finished || sessions->count == SESSIONS_MAX)
+    if (sessions->is_finished)
+        return SESSIONS_ENDING;
+    if (sessions->count == SESSIONS_MAX)
         return SESSIONS_FULL;
     int owner_fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
     if (pid > 0 && owner_fd < 0 && errno != ENOSYS)
@@ -130,4 +132,11 @@ size_t sessions_finish(struct sessions *sessions, struct server *server)
     sessions->is_finished = count == 0;
     pthread_mutex_unlock(&sessions->mutex);
     return count;
+}
+
+void sessions_refuse(struct sessions *sessions)
+{
+    pthread_mutex_lock(&sessions->mutex);
+    sessions->is_finished = true;
+    pthread_mutex_unlock(&sessions->mutex);
 }

@@ -21,7 +21,8 @@ void sessions_destroy(struct sessions *sessions);
 
 enum sessions_result {
     SESSIONS_DONE,
-    SESSIONS_FULL,    // too many are open, or the daemon is about to end
+    SESSIONS_FULL,    // too many are open
+    SESSIONS_ENDING,  // the daemon is about to end
     SESSIONS_UNKNOWN, // no such session, or process
     SESSIONS_FAILED,  // err says why
 };
@@ -36,5 +37,7 @@ enum sessions_result sessions_close(struct sessions *sessions, struct server *se
 size_t sessions_count(struct sessions *sessions, struct server *server);
 // How many of them belong to processes; once it has said 0, no more are opened.
 size_t sessions_finish(struct sessions *sessions, struct server *server);
+// No more are opened, whoever has one.
+void sessions_refuse(struct sessions *sessions);
 
 #endif

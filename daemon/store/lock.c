@@ -16,11 +16,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static long read_pid(int fd)
+{
+    char text[32] = "";
+    ssize_t length = pread(fd, text, sizeof(text) - 1, 0);
+    return length > 0 ? strtol(text, NULL, 10) : 0;
+}
+
 static int refuse(int fd, const char *path, struct err *err)
 {
-    char holder[32] = "";
-    ssize_t length = pread(fd, holder, sizeof(holder) - 1, 0);
-    long pid = length > 0 ? strtol(holder, NULL, 10) : 0;
+    long pid = read_pid(fd);
     if (pid <= 0)
         return err_set(err,
                        "store: open %s: another hark writes to it; try again when it is done, stop "
@@ -66,6 +71,19 @@ int lock_acquire(const char *path, struct err *err)
 out:
     free(lock_path);
     return fd;
+}
+
+pid_t lock_find_holder(const char *path)
+{
+    char *lock_path = mem_printf("%s.lock", path);
+    int fd = open(lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    free(lock_path);
+    if (fd < 0)
+        return 0;
+    bool is_held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    pid_t pid = is_held ? (pid_t)read_pid(fd) : 0;
+    close(fd);
+    return pid;
 }
 
 bool lock_exists(const char *path)

@@ -6,11 +6,15 @@
 #include "hark/err.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 // Locks "<path>.lock" (mode 0600, made if need be, never removed) and writes this process's id
 // into it. Returns the descriptor that holds the lock until it is closed, or -1; the message
 // names the process that holds it.
 int lock_acquire(const char *path, struct err *err);
+
+// Who holds the lock; 0: nobody, or it is not known.
+pid_t lock_find_holder(const char *path);
 
 // Has a hark ever written here?
 bool lock_exists(const char *path);

@@ -337,6 +337,15 @@ void store_writer_close(struct store_writer *writer)
     writer_destroy(writer);
 }
 
+pid_t store_find_writer(const char *path)
+{
+    struct err ignored = {0};
+    char *resolved = resolve_path(path, &ignored);
+    pid_t pid = resolved == NULL ? 0 : lock_find_holder(resolved);
+    free(resolved);
+    return pid;
+}
+
 int64_t store_writer_next_id(const struct store_writer *writer)
 {
     return writer->next_id;

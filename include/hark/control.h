@@ -45,6 +45,8 @@ int control_change_page(struct control *control, struct control_page *page, stru
 // How many sessions beside the daemon's own belong to processes that still run; once it has said 0,
 // no more are opened.
 size_t control_finish_sessions(struct control *control);
+// No more are opened: the server takes no more requests.
+void control_refuse_sessions(struct control *control);
 // Ends what is being answered and removes the socket. Takes NULL.
 void control_destroy(struct control *control);
 

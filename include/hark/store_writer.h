@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum body_side {
     BODY_REQUEST,
@@ -49,6 +50,9 @@ bool store_writer_has_begun(const struct store_writer *writer); // has that been
 // Ends the session row, checkpoints and closes; the -wal file stays, so that readers without
 // write permission can open the file.
 void store_writer_close(struct store_writer *writer);
+
+// Which process writes to the file now; 0: none, or it is not known. Thread: any.
+pid_t store_find_writer(const char *path);
 
 int64_t store_writer_next_id(const struct store_writer *writer); // first unused exchange id
 int64_t store_writer_session_id(const struct store_writer *writer);
