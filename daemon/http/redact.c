@@ -108,16 +108,46 @@ void redact_reference(const struct redaction *rules, const char *text, struct bu
     append_redacted(rules, text, true, out);
 }
 
+// White space, fragments and quotes end a URL in a text; in a target that has them they end
+// nothing, and where a value in it ends nobody can say.
+static bool is_torn(const char *target)
+{
+    return strpbrk(target, "# \t\r\n\v\f") != NULL ||
+           (target[0] != '/' && strpbrk(target, "\"<>") != NULL);
+}
+
+// Up to where a value may begin.
+static size_t plain_length(const char *target)
+{
+    size_t length = strcspn(target, "?#=;@ \t\r\n\v\f\"<>");
+    const char *slashes = strstr(target, "//");
+    if (strchr(target, '@') == NULL)
+        return length;
+    size_t before_userinfo = slashes == NULL ? 0 : (size_t)(slashes - target) + strlen("//");
+    return before_userinfo < length ? before_userinfo : length;
+}
+
+bool redacts_method(const struct redaction *rules, const char *method)
+{
+    return !redaction_is_off(rules) && !text_is_token(method, strlen(method));
+}
+
 void redact_target(const struct redaction *rules, const char *target, struct buffer *out)
 {
+    if (!redaction_is_off(rules) && is_torn(target)) {
+        size_t length = plain_length(target);
+        buffer_append(out, target, length);
+        append_mark((void *)rules, target + length, strlen(target + length), out);
+        return;
+    }
     const char *at = strrchr(target, '@');
     bool is_authority = target[0] != '/' && strstr(target, "//") == NULL;
     if (is_authority && at != NULL) {
         append_mark((void *)rules, target, (size_t)(at - target), out);
         target = at;
     }
-    // White space and quotes end a URL in a text; in a target that has them they end nothing.
-    append_redacted(rules, target, strpbrk(target, " \t\r\n\"<>") == NULL, out);
+    bool is_url = target[0] == '/' || strstr(target, "//") != NULL;
+    append_redacted(rules, target, is_url, out);
 }
 
 void redact_field(const struct redaction *rules, const char *name, const char *value,
@@ -232,16 +262,23 @@ static void redact_interim(const struct redaction *rules, struct exchange_row *r
     json_decref(answers);
 }
 
-// Who leaves the method out has the target in its place.
+static const char *hide(const struct redaction *rules, struct arena *arena, const char *text)
+{
+    struct buffer hidden = {0};
+    append_mark((void *)rules, text, strlen(text), &hidden);
+    text = arena_strndup(arena, hidden.data, hidden.length);
+    buffer_fini(&hidden);
+    return text;
+}
+
+// What stands in front of a target that is none may be a part of it.
 static void redact_method_of(const struct redaction *rules, struct exchange_row *row)
 {
-    const char *method = row->method;
-    if (method == NULL || *method == '\0' || text_is_token(method, strlen(method)))
+    if (row->method == NULL || *row->method == '\0' || !redacts_method(rules, row->method))
         return;
-    struct buffer text = {0};
-    append_mark((void *)rules, method, strlen(method), &text);
-    row->method = arena_strndup(&row->arena, text.data, text.length);
-    buffer_fini(&text);
+    row->method = hide(rules, &row->arena, row->method);
+    if (row->path != NULL)
+        row->path = hide(rules, &row->arena, row->path);
 }
 
 static void redact_target_of(const struct redaction *rules, struct exchange_row *row)
@@ -252,7 +289,7 @@ static void redact_target_of(const struct redaction *rules, struct exchange_row 
         row->query = arena_strndup(&row->arena, text.data, text.length);
     }
     // What is no valid target is all kept as the path.
-    if (row->path != NULL && strpbrk(row->path, "=@") != NULL) {
+    if (row->path != NULL && (strpbrk(row->path, "=@") != NULL || is_torn(row->path))) {
         buffer_clear(&text);
         redact_target(rules, row->path, &text);
         row->path = arena_strndup(&row->arena, text.data, text.length);

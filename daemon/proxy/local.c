@@ -121,16 +121,15 @@ void local_append_error_page(const struct exchange *exchange, const char *code, 
 {
     const struct exchange_row *row = exchange->row;
     const struct hint *hint = find_hint(code);
-    struct buffer url = {0};
-    redacting_append_url(exchange, &url);
     buffer_printf(page, "hark: %s: ", code);
     redacting_append_error(exchange, code, text, page);
-    buffer_printf(page, "\n\n%s %s\n", row->method, url.data);
+    buffer_append_text(page, "\n\n");
+    redacting_append_request(exchange, page);
+    buffer_append_char(page, '\n');
     if (hint != NULL)
         buffer_printf(page, "%s\n", hint->try_this);
     if (!exchange->journal.is_off)
         buffer_printf(page, "Look at it with: hark show %" PRId64 "\n", row->id);
-    buffer_fini(&url);
 }
 
 void local_answer_error(struct exchange *exchange, int status, const char *code, const char *text)

@@ -33,6 +33,17 @@ void redacting_append_url(const struct exchange *exchange, struct buffer *out)
     buffer_fini(&url);
 }
 
+void redacting_append_request(const struct exchange *exchange, struct buffer *out)
+{
+    const struct redaction rules = redacting_rules(exchange);
+    if (redacts_method(&rules, exchange->row->method)) {
+        buffer_append_text(out, "(a request line without a method)");
+        return;
+    }
+    buffer_printf(out, "%s ", exchange->row->method);
+    redacting_append_url(exchange, out);
+}
+
 void redacting_append_error(const struct exchange *exchange, const char *code, const char *text,
                             struct buffer *out)
 {

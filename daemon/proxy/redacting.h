@@ -60,6 +60,8 @@ struct redaction redacting_rules(const struct exchange *exchange);
 bool redacting_is_off(const struct exchange *exchange);
 // The URL of an exchange as it may be told.
 void redacting_append_url(const struct exchange *exchange, struct buffer *out);
+// Its method and URL.
+void redacting_append_request(const struct exchange *exchange, struct buffer *out);
 // Why it failed, as it may be told.
 void redacting_append_error(const struct exchange *exchange, const char *code, const char *text,
                             struct buffer *out);

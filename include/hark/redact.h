@@ -46,6 +46,8 @@ bool redact_search(struct redact_search *search, const char *text, size_t length
 bool redact_has_mark(const char *text, size_t length);
 
 bool redacts_field(const struct redaction *rules, const char *name);
+// Is it none? Then any part of the line may be in its place.
+bool redacts_method(const struct redaction *rules, const char *method);
 bool redacts_parameter(const struct redaction *rules, const char *name, size_t length); // decoded
 
 // Each appends the text with the values in it that are named replaced.

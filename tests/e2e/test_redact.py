@@ -160,6 +160,9 @@ class TestHeads:
             "CONNECT me:secret-a@a.example:443",
             "GET http://a.example/?token=a secret-a",
             "GET\thttp://a.example/?token=secret-a",
+            "GET\thttp://a.example/?token=a secret-a",
+            "GET http://a.example/?token=a#secret-a",
+            "GET token=secret-a",
             "http://a.example/?token=secret-a",
         ],
     )
@@ -176,6 +179,8 @@ class TestHeads:
     @pytest.mark.parametrize("line", [
         "GET {url}/?token=a secret-a HTTP/1.1", "GET {url}/?token=a secret-a",
         "GET\t{url}/?token=secret-a HTTP/1.1", "{url}/?token=secret-a HTTP/1.1",
+        "GET {url}/ token=secret-a HTTP/1.1", "CONNECT a.example:443 token=secret-a HTTP/1.1",
+        "GET http://me:a secret-a@a.example/ HTTP/1.1", "GET\t{url}/?token=a secret-a HTTP/1.1",
         "GET {url}/?token=a\tsecret-a HTTP/1.1", "GET nothing?token=a\"secret-a HTTP/1.1",
     ])
     def test_later_request_lines_that_are_refused(self, redacting, origin, client, line):

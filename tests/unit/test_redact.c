@@ -177,10 +177,39 @@ static void test_what_is_no_method_is_hidden(void **state)
     row->method = "http://a.example/?token=a";
     redact_row(&plain, row);
     assert_string_equal(row->method, "redacted");
+    assert_null(row->path);
+    row->method = "GET\thttp://a.example/";
+    row->path = "?token=a";
+    redact_row(&plain, row);
+    assert_string_equal(row->path, "redacted");
     row->method = "M-SEARCH";
+    row->path = "/\"<>";
     redact_row(&plain, row);
     assert_string_equal(row->method, "M-SEARCH");
+    assert_string_equal(row->path, "/\"<>");
     row_destroy(row);
+}
+
+static void test_what_is_no_target_is_hidden_where_it_may_be_a_value(void **state)
+{
+    (void)state;
+    static const char *const targets[][2] = {
+        {"http://a.example/b?token=c d", "http://a.example/bredacted"},
+        {"/b?token=c#d", "/bredacted"},
+        {"http://me:c d@a.example/", "http://redacted"},
+        {"me:c d@a.example:443", "redacted"},
+        {"ftp://a.example/?token=c\"d", "ftp://a.example/redacted"},
+        {"token=c", "token=redacted"},
+        {"a?x=1&token=\tc", "aredacted"},
+        {"a.example:443", "a.example:443"},
+    };
+    for (size_t i = 0; i < COUNT_OF(targets); i++) {
+        struct exchange_row *row = row_create();
+        row->path = targets[i][0];
+        redact_row(&plain, row);
+        assert_string_equal(row->path, targets[i][1]);
+        row_destroy(row);
+    }
 }
 
 static void test_userinfo_is_replaced_whatever_is_listed(void **state)
@@ -327,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_a_name_may_have_a_question_mark_in_it),
         cmocka_unit_test(test_names_are_trimmed),
         cmocka_unit_test(test_what_is_no_method_is_hidden),
+        cmocka_unit_test(test_what_is_no_target_is_hidden_where_it_may_be_a_value),
         cmocka_unit_test(test_userinfo_is_replaced_whatever_is_listed),
         cmocka_unit_test(test_equal_values_have_equal_marks),
         cmocka_unit_test(test_a_mark_stays_what_it_is),
