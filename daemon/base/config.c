@@ -4,9 +4,11 @@
 
 #include "hark/config.h"
 
+#include "config_checks.h"
 #include "config_file.h"
 #include "config_options.h"
 #include "hark/address.h"
+#include "hark/buffer.h"
 #include "hark/suggest.h"
 
 #include <assert.h>
@@ -33,6 +35,12 @@ struct loader {
     struct err *err;
 
     struct config_file file;
+    // Of the file: the option said last, and whether the line being read goes on with it.
+    const struct config_option *last_option;
+    bool is_indented;
+    // A text of several lines, before it is whole.
+    struct buffer text;
+    const char *text_origin; // NULL: there is none
 };
 
 static const struct config_option *find_option(const char *key)
@@ -53,17 +61,24 @@ static int set_unknown_key(const char *origin, const char *key, struct err *err)
     return err_set(err, "%s: unknown key \"%s\": did you mean \"%s\"?", origin, key, nearest);
 }
 
+static const struct config_list *list_of(const struct config *config,
+                                         const struct config_option *option)
+{
+    return (const void *)((const char *)config + option->offset);
+}
+
+// The text of a list is made when it is whole.
 static void note_origin(struct loader *loader, const struct config_option *option, bool adds,
                         const char *text, const char *origin)
 {
     struct config_setting *setting = &loader->settings[option - config_options];
     struct arena *arena = &loader->config->arena;
-    setting->text =
-        adds ? arena_printf(arena, "%s %s", setting->text, text) : arena_strdup(arena, text);
     setting->origin = arena_strdup(arena, origin);
-    if (option->type != CONFIG_TYPE_LIST)
+    if (option->type != CONFIG_TYPE_LIST) {
+        setting->text = arena_strdup(arena, text);
         return;
-    const struct config_list *list = (const void *)((const char *)loader->config + option->offset);
+    }
+    const struct config_list *list = list_of(loader->config, option);
     if (!adds)
         setting->item_origins = (struct config_list){0};
     while (setting->item_origins.count < list->count)
@@ -89,6 +104,22 @@ static int apply(struct loader *loader, const struct config_option *option, cons
     return 0;
 }
 
+static void join_lists(struct loader *loader)
+{
+    struct buffer text = {0};
+    for (size_t i = 0; i < config_option_count; i++) {
+        if (config_options[i].type != CONFIG_TYPE_LIST)
+            continue;
+        const struct config_list *list = list_of(loader->config, &config_options[i]);
+        buffer_clear(&text);
+        for (size_t item = 0; item < list->count; item++)
+            buffer_printf(&text, "%s%s", item > 0 ? " " : "", list->items[item]);
+        loader->settings[i].text =
+            arena_strndup(&loader->config->arena, list->count > 0 ? text.data : "", text.length);
+    }
+    buffer_fini(&text);
+}
+
 static int read_defaults(struct loader *loader)
 {
     loader->layer = LAYER_DEFAULT;
@@ -107,7 +138,42 @@ static char *on_ini_line(char *line, int size, void *context)
     if (loader->err->is_set ||
         config_file_read_line(&loader->file, line, (size_t)size, loader->err) <= 0)
         return NULL;
+    loader->is_indented = isspace((unsigned char)line[0]);
     return line;
+}
+
+static int apply_text(struct loader *loader)
+{
+    const char *origin = loader->text_origin;
+    loader->text_origin = NULL;
+    if (origin == NULL)
+        return 0;
+    return apply(loader, loader->last_option, loader->text.data, origin);
+}
+
+// A text that may have more lines waits for them.
+static int take_value(struct loader *loader, const struct config_option *option, const char *text,
+                      const char *origin)
+{
+    bool goes_on = loader->is_indented && loader->last_option != NULL;
+    if (goes_on && loader->text_origin != NULL) {
+        buffer_printf(&loader->text, " %s", text);
+        return 0;
+    }
+    if (goes_on && option->type != CONFIG_TYPE_LIST)
+        return err_set(loader->err,
+                       "%s: \"%s\" takes one line; what is longer can come from --set or the "
+                       "environment",
+                       origin, option->key);
+    if (apply_text(loader) != 0)
+        return -1;
+    loader->last_option = option;
+    if (!option->takes_lines)
+        return apply(loader, option, text, origin);
+    loader->text_origin = origin;
+    buffer_clear(&loader->text);
+    buffer_append_text(&loader->text, text);
+    return 0;
 }
 
 static int on_ini_value(void *context, const char *section, const char *key, const char *text)
@@ -123,7 +189,7 @@ static int on_ini_value(void *context, const char *section, const char *key, con
     else if (option == NULL)
         result = set_unknown_key(origin, key, loader->err);
     else
-        result = apply(loader, option, text, origin);
+        result = take_value(loader, option, text, origin);
     return result == 0; // as inih wants it
 }
 
@@ -154,6 +220,9 @@ static int read_file(struct loader *loader, const struct config_sources *sources
         return 0;
     config->file = loader->file.name;
     int result = parse_file(loader);
+    if (result == 0)
+        result = apply_text(loader);
+    buffer_fini(&loader->text);
     config_file_close(&loader->file);
     return result;
 }
@@ -176,6 +245,18 @@ bool config_knows_variable(const char *name)
     return is_known;
 }
 
+// What was meant by an unknown key may be anything.
+static const char *shown_text(const struct config_option *option, const char *text,
+                              struct arena *arena)
+{
+    if (option != NULL && !option->has_login)
+        return text;
+    char *masked = config_mask_login(text);
+    const char *shown = arena_strdup(arena, masked);
+    free(masked);
+    return shown;
+}
+
 static int read_environment(struct loader *loader, char *const *environment)
 {
     struct arena *arena = &loader->config->arena;
@@ -185,7 +266,9 @@ static int read_environment(struct loader *loader, char *const *environment)
         const char *text = config_get_env(environment, name);
         if (text == NULL)
             continue;
-        if (apply(loader, &config_options[i], text, arena_printf(arena, "%s=%s", name, text)) != 0)
+        const struct config_option *option = &config_options[i];
+        const char *origin = arena_printf(arena, "%s=%s", name, shown_text(option, text, arena));
+        if (apply(loader, option, text, origin) != 0)
             return -1;
     }
     return 0;
@@ -194,12 +277,13 @@ static int read_environment(struct loader *loader, char *const *environment)
 static int read_flag(struct loader *loader, const char *set)
 {
     struct arena *arena = &loader->config->arena;
-    const char *origin = arena_printf(arena, "--set %s", set);
     const char *equals = strchr(set, '=');
     if (equals == NULL)
-        return err_set(loader->err, "%s: not key=value", origin);
+        return err_set(loader->err, "--set %s: not key=value", set);
     const char *key = arena_strndup(arena, set, (size_t)(equals - set));
     const struct config_option *option = find_option(key);
+    const char *origin =
+        arena_printf(arena, "--set %s=%s", key, shown_text(option, equals + 1, arena));
     if (option == NULL)
         return set_unknown_key(origin, key, loader->err);
     return apply(loader, option, equals + 1, origin);
@@ -300,8 +384,11 @@ struct config *config_load(const struct config_sources *sources, struct err *err
     loader.settings = arena_alloc(&config->arena, config_option_count * sizeof *loader.settings);
     loader.layers = arena_alloc(&config->arena, config_option_count * sizeof *loader.layers);
     config->settings = loader.settings;
-    if (read_layers(&loader, sources) == 0 && finish(config, err) == 0)
-        return config;
+    if (read_layers(&loader, sources) == 0) {
+        join_lists(&loader);
+        if (finish(config, err) == 0)
+            return config;
+    }
     config_release(config);
     return NULL;
 }

@@ -5,6 +5,7 @@
 
 #include "hark/address.h"
 #include "hark/config.h"
+#include "hark/mem.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -158,14 +159,27 @@ int config_check_playback_match(const char *text, struct err *err)
                    text);
 }
 
+char *config_mask_login(const char *text)
+{
+    const char *at = strrchr(text, '@');
+    const char *scheme = strstr(text, "://");
+    if (at == NULL)
+        return mem_strdup(text);
+    int kept = scheme != NULL && scheme < at ? (int)(scheme + strlen("://") - text) : 0;
+    return mem_printf("%.*s***%s", kept, text, at);
+}
+
 int config_check_proxy_url(const char *text, struct err *err)
 {
     static const char *const schemes[] = {"http://",   "https://",   "socks4://", "socks4a://",
                                           "socks5://", "socks5h://", NULL};
     const char *authority = skip_scheme(text, schemes);
-    if (authority == NULL || authority[0] == '\0' || strpbrk(text, " \t") != NULL)
-        return err_set(err, "\"%s\" is not the URL of a proxy such as http://proxy:3128", text);
-    return 0;
+    if (authority != NULL && authority[0] != '\0' && strpbrk(text, " \t") == NULL)
+        return 0;
+    char *shown = config_mask_login(text);
+    err_set(err, "\"%s\" is not the URL of a proxy such as http://proxy:3128", shown);
+    free(shown);
+    return -1;
 }
 
 // What stands before the "=" is an address?
@@ -180,6 +194,23 @@ static bool has_address(const char *text, size_t length)
     return address_parse(listen, &address) == 0;
 }
 
+static int set_bad_reverse(const char *text, const char *rest, struct err *err)
+{
+    char *shown = config_mask_login(text);
+    char *shown_rest = config_mask_login(rest);
+    if (rest[0] == '\0')
+        err_set(err, "\"%s\" is not ADDR:PORT=ORIGIN such as 127.0.0.1:8080=https://example.com",
+                shown);
+    else
+        err_set(err,
+                "\"%s\" has more than scheme, host and port (\"%s\"); paths are passed on as they "
+                "are asked for",
+                shown, shown_rest);
+    free(shown);
+    free(shown_rest);
+    return -1;
+}
+
 int config_check_reverse(const char *text, struct err *err)
 {
     static const char *const schemes[] = {"http://", "https://", NULL};
@@ -189,13 +220,7 @@ int config_check_reverse(const char *text, struct err *err)
                                 : NULL;
     size_t authority_length = authority == NULL ? 0 : strcspn(authority, "/?#@ \t");
     if (authority_length == 0)
-        return err_set(
-            err, "\"%s\" is not ADDR:PORT=ORIGIN such as 127.0.0.1:8080=https://example.com", text);
+        return set_bad_reverse(text, "", err);
     const char *rest = authority + authority_length;
-    if (rest[0] != '\0' && strcmp(rest, "/") != 0)
-        return err_set(err,
-                       "\"%s\" has more than scheme, host and port (\"%s\"); paths are passed "
-                       "on as they are asked for",
-                       text, rest);
-    return 0;
+    return rest[0] == '\0' || strcmp(rest, "/") == 0 ? 0 : set_bad_reverse(text, rest, err);
 }

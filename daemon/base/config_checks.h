@@ -19,4 +19,8 @@ int config_check_playback_match(const char *text, struct err *err); // "path", "
 int config_check_proxy_url(const char *text, struct err *err);
 int config_check_reverse(const char *text, struct err *err); // ADDR:PORT=ORIGIN
 
+// The text as a message may show it: without the USER:PASSWORD in front of an @. The caller frees
+// it.
+char *config_mask_login(const char *text);
+
 #endif

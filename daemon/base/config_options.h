@@ -27,6 +27,8 @@ struct config_option {
     bool wants_unit;          // of an age from which on things are deleted
     int (*check)(const char *text, struct err *err); // of a text or an item; may be NULL
     bool is_fixed;                                   // takes a restart to change
+    bool takes_lines; // a text that may go on in indented lines, with a space between
+    bool has_login;   // USER:PASSWORD@ may stand in it, which no message shows
 };
 
 // How the value of one option came to be. `text` is its items separated by spaces; `origin` is of

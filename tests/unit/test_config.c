@@ -184,7 +184,7 @@ static void test_list_grows_by_spaces_commas_repeats_and_indented_lines(void **s
     assert_list(&config->redact_headers,
                 LISTED("Authorization", "Cookie", "X-Key", "X-Token", "Set-Cookie"), 5);
     assert_string_equal(config_text(config, "redact_headers"),
-                        "Authorization, Cookie X-Key\tX-Token Set-Cookie");
+                        "Authorization Cookie X-Key X-Token Set-Cookie");
 }
 
 static void test_list_in_a_higher_layer_replaces_the_lower_one(void **state)
@@ -275,6 +275,79 @@ static void test_line_that_is_too_long_is_refused_with_its_number(void **state)
     memcpy(text + sizeof text - 2, "\n", 2);
     assert_null(load(fixture, text, NULL, 0));
     assert_non_null(strstr(fixture->err.text, ".conf:2: longer than "));
+}
+
+// What reading takes grows with the list, not with its square: 8,000 items took a gigabyte.
+static void test_long_list_takes_little_memory(void **state)
+{
+    enum {
+        ITEMS = 8000
+    };
+    struct buffer text = {0};
+    for (int i = 0; i < ITEMS; i++)
+        buffer_printf(&text, "passthrough = host%d.example.com\n", i);
+    struct config *config = load_file(*state, text.data);
+    buffer_fini(&text);
+    assert_int_equal(config->passthrough.count, ITEMS);
+    assert_string_equal(config->passthrough.items[ITEMS - 1], "host7999.example.com");
+    assert_true(config->arena.bytes < 1024 * ITEMS);
+}
+
+static void test_filter_goes_on_in_indented_lines(void **state)
+{
+    struct fixture *fixture = *state;
+    struct config *config = load_file(fixture, "ignore = path:/health\n"
+                                               "  # not this one\n"
+                                               "    or path:/metrics\n"
+                                               "\tor path:/ready\n"
+                                               "playback_filter = host:a\n"
+                                               "via = on\n");
+    assert_string_equal(config->ignore, "path:/health or path:/metrics or path:/ready");
+    assert_string_equal(config_text(config, "ignore"), config->ignore);
+    assert_string_equal(config_origin(config, "ignore") + strlen(fixture->file), ":1");
+    assert_string_equal(config->playback_filter, "host:a");
+    assert_true(config->via);
+    config = load_file(fixture, "via = on\nignore = a\n  b");
+    assert_string_equal(config->ignore, "a b");
+    assert_file_mistake(fixture, "proxy_auth = /dev/null\n  more\n",
+                        ":2: \"proxy_auth\" takes one line; what is longer can come from --set "
+                        "or the environment");
+    assert_null(load(fixture, "ignore = a\n  b\nignore = c\n", NULL, 0));
+    assert_non_null(strstr(fixture->err.text, ".conf:3: \"ignore\" is set already at "));
+}
+
+static void test_comment_may_be_of_any_length(void **state)
+{
+    char text[9000];
+    memset(text, 'c', sizeof text);
+    memcpy(text, "via = on\n  # ", 13);
+    memcpy(text + 6000, "\nmode = off\n;", 13);
+    text[sizeof text - 1] = '\0';
+    struct config *config = load_file(*state, text);
+    assert_true(config->via);
+    assert_int_equal(config->mode, CONFIG_MODE_OFF);
+}
+
+static void test_password_is_in_no_message(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_file_mistake(fixture, "upstream_proxy = me:secret@proxy:3128\n",
+                        ":1: upstream_proxy: \"***@proxy:3128\" is not the URL of a proxy such as "
+                        "http://proxy:3128");
+    assert_set_mistake(fixture, "upstrem_proxy=http://me:secret@proxy:3128",
+                       "--set upstrem_proxy=http://***@proxy:3128: unknown key \"upstrem_proxy\": "
+                       "did you mean \"upstream_proxy\"?");
+    assert_set_mistake(fixture, "reverse=127.0.0.1:0=http://me:sec/ret@a.example",
+                       "--set reverse=127.0.0.1:0=http://***@a.example: reverse: "
+                       "\"127.0.0.1:0=http://***@a.example\" has more than scheme, host and port "
+                       "(\"***@a.example\"); paths are passed on as they are asked for");
+    struct config *config = load_set(fixture, "upstream_proxy=http://me:secret@proxy:3128");
+    assert_string_equal(config->upstream_proxy, "http://me:secret@proxy:3128");
+    add_environment(fixture, "HARK_UPSTREAM_PROXY=ftp://me:sec@ret@proxy");
+    assert_null(load(fixture, NULL, NULL, 0));
+    assert_string_equal(fixture->err.text,
+                        "HARK_UPSTREAM_PROXY=ftp://***@proxy: upstream_proxy: \"ftp://***@proxy\" "
+                        "is not the URL of a proxy such as http://proxy:3128");
 }
 
 static void test_repeated_key_that_is_no_list_is_a_mistake(void **state)
@@ -700,6 +773,10 @@ int main(void)
         CASE(test_flag_without_value_is_a_mistake),
         CASE(test_first_mistake_in_the_file_is_reported),
         CASE(test_line_that_is_too_long_is_refused_with_its_number),
+        CASE(test_long_list_takes_little_memory),
+        CASE(test_filter_goes_on_in_indented_lines),
+        CASE(test_comment_may_be_of_any_length),
+        CASE(test_password_is_in_no_message),
         CASE(test_repeated_key_that_is_no_list_is_a_mistake),
         CASE(test_section_is_a_mistake),
         CASE(test_bad_numbers_and_units_are_refused),
