@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -54,7 +55,7 @@ static const char *skip_colon(const char *text)
 static const char *skip_port(const char *text)
 {
     size_t digits = strspn(text, "0123456789");
-    return digits <= 5 ? text + digits : NULL;
+    return digits <= 5 && strtol(text, NULL, 10) <= UINT16_MAX ? text + digits : NULL;
 }
 
 int config_client_cert_parse(const char *text, struct config_client_cert *client_cert)

@@ -28,7 +28,7 @@ int server_check_config(const struct config *config, struct err *err)
                            config_text(config, unsupported[i].key), HARK_VERSION);
     if (reverse_check(config, err) != 0 || ignoring_check(config, err) != 0)
         return -1;
-    return upstream_check_client_certs(config, err);
+    return upstream_check_config(config, err);
 }
 
 bool server_records(const struct config *config)

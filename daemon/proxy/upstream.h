@@ -20,8 +20,8 @@ struct worker;
 // Once in the process, before any thread begins.
 void upstream_init_library(void);
 
-// Does each file of `upstream_client_cert` hold a certificate and its key?
-int upstream_check_client_certs(const struct config *config, struct err *err);
+// Can libcurl work with what is said of the proxy, the roots and the client certificates?
+int upstream_check_config(const struct config *config, struct err *err);
 
 // A pool of connections. A worker has one for everybody, and one for each client connection that
 // authenticates its connections instead of its requests (NTLM, Negotiate: RFC 4559 section 6).

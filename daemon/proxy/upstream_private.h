@@ -149,6 +149,8 @@ bool upstream_wants_client_cert(struct transfer *transfer);
 // libcurl's callback for a new OpenSSL context.
 CURLcode upstream_on_tls_context(CURL *easy, void *context, void *ctx);
 
+// Does each file of `upstream_client_cert` hold a certificate and its key?
+int upstream_check_client_certs(const struct config *config, struct err *err);
 // The file of the certificate that `upstream_client_cert` chooses for this host; NULL: none.
 const char *upstream_find_client_cert(const struct config *config, const char *host, int port);
 

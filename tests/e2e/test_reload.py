@@ -221,6 +221,18 @@ class TestKeys:
         ask = b"GET /x HTTP/1.1\r\nHost: api.example.com\r\n\r\n"
         assert tls_client(hark).ask(ask).status == 200
 
+    def test_roots_that_are_none_are_refused(self, own, tls_origin, tls_client, pki, tmp_path):
+        server = tls_origin()
+        way = f"connect_to = api.example.com:443:{server.host}\n"
+        hark = own(f"{way}upstream_ca_file = {pki.root.certificate}\n")
+        empty = tmp_path / "empty.pem"
+        empty.write_text("no certificate\n")
+        for file in (empty, tmp_path):
+            text = f"listen = {hark.asked}\nui = off\n{way}upstream_ca_file = {file}\n"
+            assert f'"{file}" holds no certificate in PEM' in reload(hark, text)["reload"]["problem"]
+        ask = b"GET /x HTTP/1.1\r\nHost: api.example.com\r\n\r\n"
+        assert tls_client(hark).ask(ask).status == 200
+
     def test_connections_are_limited_anew(self, own, origin, client):
         hark, server = own("max_connections = 1\n"), origin()
         first = client(hark)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 from harness import SCALE, Daemon
 from harness.conformance import fill
+from harness.daemon import run_hark
 from harness.origin import OK
 from harness.tls import HOST, client_context, open_tunnel, pass_on, start_tls
 
@@ -195,6 +196,20 @@ class TestTlsToTheProxy:
     def test_verification_can_be_switched_off(self, chain, client, origin, strange):
         both = chain("https", "upstream_verify=off", pair=strange)
         assert client(both.near).ask(fill(GET, origin())).body == b"ok"
+
+
+@pytest.mark.parametrize(("url", "reason"), [
+    ("http://me:secret@127.0.0.1:99999", "Port number"),
+    ("http://me:secret@127.0.0.1:3128x", "Port number"),
+    ("http://me:secret@[::1", "IPv6"),
+    ("http://me:secret@", "host"),
+    ("http://me%00:secret@127.0.0.1:3128", ""),
+])
+def test_url_that_libcurl_cannot_use_stops_the_start(tmp_path, url, reason):
+    done = run_hark("serve", "--check-config", "--set", f"upstream_proxy={url}", home=tmp_path)
+    assert done.returncode == 2
+    assert "upstream_proxy: not the URL of a proxy: " in done.stderr and reason in done.stderr
+    assert "secret" not in done.stderr
 
 
 def test_origin_behind_socks_gets_the_origin_form(daemon, client, origin):

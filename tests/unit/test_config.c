@@ -411,6 +411,7 @@ static void test_values_of_the_wrong_shape_are_refused(void **state)
         "connect_to=a.example:x:127.0.0.1:8443",
         "connect_to=a.example:123456:127.0.0.1:8443",
         "connect_to=[::1:443:127.0.0.1:8443",
+        "connect_to=a.example:443:127.0.0.1:65536",
         "upstream_client_cert=/dev/null",
         "upstream_client_cert=a.example",
         "upstream_client_cert=a.example:",
