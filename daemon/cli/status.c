@@ -106,8 +106,12 @@ static void print_limits(const json_t *status)
         human_append_size(&line, keep_bytes);
     buffer_printf(&line, "; %" PRId64 " exchanges deleted so far",
                   integer_of(status, "retired_exchanges"));
-    if (json_is_true(json_object_get(status, "is_over_keep_bytes")))
+    if (json_is_true(json_object_get(status, "is_crowded")))
+        buffer_append_text(&line, "; NO ROOM for what is new: unmark some, or raise keep_bytes");
+    else if (json_is_true(json_object_get(status, "is_over_keep_bytes")))
         buffer_append_text(&line, "; cannot be kept now, see the log");
+    if (integer_of(status, "cut_bodies") > 0)
+        buffer_printf(&line, "; bodies cut: %" PRId64, integer_of(status, "cut_bodies"));
     print_line("keep", &line);
     buffer_fini(&line);
 }

@@ -93,6 +93,8 @@ static void add_counters(json_t *object, const struct server_status *status)
     set_integer(object, "retired_exchanges", status->retired_exchanges);
     set_integer(object, "retired_bytes", status->retired_bytes);
     json_object_set_new(object, "is_over_keep_bytes", json_boolean(status->is_over_keep_bytes));
+    json_object_set_new(object, "is_crowded", json_boolean(status->is_crowded));
+    set_integer(object, "cut_bodies", status->cut_bodies);
     json_object_set_new(object, "mode", json_string(status->mode));
     set_integer(object, "played_back", status->played_back);
     set_integer(object, "playback_misses", status->playback_misses);

@@ -173,6 +173,13 @@ void metrics_write(const struct server_status *status, const struct server_count
                   "Bytes freed in the recording by deleting them.");
     write_gauge(out, "hark_keep_bytes", status->keep_bytes,
                 "What the recording may take; 0: without limit.");
+    write_gauge(
+        out, "hark_keep_bytes_exceeded", status->is_over_keep_bytes,
+        "1 while the recording takes more, since what is marked, goes on or is read stays.");
+    write_gauge(out, "hark_keep_bytes_crowded", status->is_crowded,
+                "1 while what is marked leaves no room in it: what is new is removed at once.");
+    write_counter(out, "hark_cut_bodies_total", status->cut_bodies,
+                  "Bodies recorded in part, since they went on and took much of keep_bytes.");
     write_gauge(out, "hark_db_bytes", status->db_bytes, "Size of the recording's main file.");
     write_gauge(out, "hark_wal_bytes", status->wal_bytes, "Size of its write-ahead log.");
 }

@@ -6,8 +6,13 @@
 #include "exchange.h"
 
 #include "hark/clock.h"
+#include "hark/log.h"
 
 #include <assert.h>
+#include <inttypes.h>
+
+// What a piece of a body takes in the file beside its bytes.
+#define PIECE_OVERHEAD_BYTES 64
 
 void journal_fini(struct journal *journal)
 {
@@ -21,11 +26,36 @@ void journal_fini(struct journal *journal)
     journal->messages[BODY_RESPONSE] = NULL;
 }
 
+static struct open_share *open_share_of(const struct exchange *exchange)
+{
+    return recorder_open_share(exchange->worker->recorder);
+}
+
+static void count_piece(struct exchange *exchange, enum body_side side, const struct chunk *chunk)
+{
+    int64_t bytes = PIECE_OVERHEAD_BYTES + (int64_t)chunk->length;
+    exchange->journal.open_bytes[side] += bytes;
+    open_share_count(open_share_of(exchange), bytes);
+}
+
+static void leave_open_share(struct exchange *exchange)
+{
+    int64_t *bytes = exchange->journal.open_bytes;
+    open_share_count(open_share_of(exchange), -bytes[BODY_REQUEST] - bytes[BODY_RESPONSE]);
+    bytes[BODY_REQUEST] = 0;
+    bytes[BODY_RESPONSE] = 0;
+}
+
 static void push_held(struct exchange *exchange)
 {
     struct journal *journal = &exchange->journal;
-    if (journal->held == NULL)
+    const struct record *held = journal->held;
+    if (held == NULL)
         return;
+    for (size_t i = 0; i < held->segment_count; i++)
+        count_piece(exchange, held->segments[i].side, held->segments[i].chunk);
+    for (size_t i = 0; i < held->message_count; i++)
+        count_piece(exchange, held->messages[i].side, held->messages[i].chunk);
     recorder_push(exchange->worker->recorder, journal->held);
     journal->held = NULL;
 }
@@ -90,6 +120,7 @@ void journal_withdraw(struct exchange *exchange)
     struct journal *journal = &exchange->journal;
     assert(journal->final == FINAL_NOT_SENT);
     journal_fini(journal);
+    leave_open_share(exchange);
     journal->is_undecided = false;
     journal->is_off = true;
     // Who follows the recording waits for ids that do not come.
@@ -110,27 +141,73 @@ void journal_update(struct exchange *exchange)
         push_copy_of_row(exchange);
 }
 
-// The part of the chunk that `record_bodies` lets through: itself, a shorter copy, or NULL.
-static struct chunk *within_cap(struct exchange *exchange, enum body_side side, struct chunk *chunk)
-{
-    int64_t room = exchange->config->record_bodies_bytes - exchange->journal.kept_bytes[side];
-    if ((int64_t)chunk->length <= room)
-        return chunk_ref(chunk);
-    exchange->row->body_truncated = true;
-    if (room <= 0)
-        return NULL;
-    struct chunk *part = chunk_create((size_t)room, chunk->at_us);
-    chunk_append(part, chunk->data, (size_t)room);
-    chunk_seal(part);
-    return part;
-}
-
 static size_t held_bytes(const struct journal *journal)
 {
     size_t bytes = 0;
     for (size_t i = 0; journal->held != NULL && i < journal->held->segment_count; i++)
         bytes += journal->held->segments[i].chunk->length;
     return bytes;
+}
+
+static bool is_large_with(const struct journal *journal, size_t length)
+{
+    return held_bytes(journal) + length > CHUNK_MAX_BYTES;
+}
+
+// The row says so at once: after a crash nothing else would.
+static void cut_body(struct exchange *exchange, enum body_side side)
+{
+    struct journal *journal = &exchange->journal;
+    struct exchange_row *row = exchange->row;
+    const char *name = side == BODY_REQUEST ? "client" : "server";
+    journal->is_cut[side] = true;
+    row->body_truncated = true;
+    if (row->error_text == NULL)
+        row->error_text =
+            arena_printf(&row->arena,
+                         "of what the %s sent only %" PRId64 " bytes were recorded: keep_bytes has "
+                         "no more room for an exchange that goes on",
+                         name, journal->kept_bytes[side]);
+    if (open_share_note_cut(open_share_of(exchange)))
+        log_warn(exchange->worker->log, "recorder",
+                 "of what the %s sends in exchange %" PRId64 " only %" PRId64
+                 " bytes are recorded: "
+                 "one body that goes on may take a third of keep_bytes, several share two thirds "
+                 "(said once; hark_cut_bodies_total counts them)",
+                 name, row->id, journal->kept_bytes[side]);
+    journal_update(exchange);
+}
+
+// With `keep_bytes`, only so much is recorded of what goes on: it cannot be removed yet.
+static bool is_within_share(struct exchange *exchange, enum body_side side, size_t length)
+{
+    struct journal *journal = &exchange->journal;
+    if (journal->is_cut[side])
+        return false;
+    bool goes_on = journal->is_begun || is_large_with(journal, length);
+    if (!goes_on || open_share_has_room(open_share_of(exchange), journal->open_bytes[side],
+                                        PIECE_OVERHEAD_BYTES + (int64_t)length))
+        return true;
+    cut_body(exchange, side);
+    return false;
+}
+
+// The part of the chunk that `record_bodies` lets through: itself, a shorter copy, or NULL.
+static struct chunk *within_cap(struct exchange *exchange, enum body_side side, struct chunk *chunk)
+{
+    int64_t room = exchange->config->record_bodies_bytes - exchange->journal.kept_bytes[side];
+    bool is_short = room < (int64_t)chunk->length;
+    if (is_short)
+        exchange->row->body_truncated = true;
+    size_t length = is_short ? (size_t)(room < 0 ? 0 : room) : chunk->length;
+    if ((is_short && length == 0) || !is_within_share(exchange, side, length))
+        return NULL;
+    if (!is_short)
+        return chunk_ref(chunk);
+    struct chunk *part = chunk_create(length, chunk->at_us);
+    chunk_append(part, chunk->data, length);
+    chunk_seal(part);
+    return part;
 }
 
 // The row goes along with the first bytes that are decoded: the one before tells a coding that they
@@ -151,7 +228,7 @@ static bool keep_chunk(void *ctx, enum body_side side, struct chunk *chunk)
     struct chunk *kept = within_cap(exchange, side, chunk);
     if (kept == NULL)
         return true;
-    bool is_large = held_bytes(journal) + kept->length > CHUNK_MAX_BYTES;
+    bool is_large = is_large_with(journal, kept->length);
     record_add_segment(held_record(exchange), kept, side, journal->next_seq[side]++);
     journal->kept_bytes[side] += (int64_t)kept->length;
     chunk_unref(kept);
@@ -258,6 +335,7 @@ void journal_finish(struct exchange *exchange)
     }
     journal_end_body(exchange, BODY_REQUEST);
     journal_end_body(exchange, BODY_RESPONSE);
+    leave_open_share(exchange);
     struct record *record = held_record(exchange);
     journal->held = NULL;
     record->is_update = journal->is_begun;

@@ -33,6 +33,8 @@ struct journal {
     int64_t next_seq[2]; // by body_side
     int64_t next_message_seq;
     int64_t kept_bytes[2]; // recorded body bytes
+    int64_t open_bytes[2]; // what they take of the share of what goes on; see open_share.h
+    bool is_cut[2];        // that share is used up: no more of the body is recorded
     struct redacting_body bodies[2];
     bool has_told_decoded[2]; // the row that went says that the body is recorded decoded
     struct redacting_messages *messages[2]; // NULL: none came, or nothing in them is redacted
@@ -40,7 +42,7 @@ struct journal {
 };
 
 void journal_fini(struct journal *journal);
-// A sealed chunk of a body; cut to `record_bodies`.
+// A sealed chunk of a body; cut to `record_bodies`, and to what keep_bytes leaves (open_share.h).
 void journal_add_chunk(struct exchange *exchange, enum body_side side, struct chunk *chunk);
 // No more of a body comes.
 void journal_end_body(struct exchange *exchange, enum body_side side);
@@ -49,7 +51,7 @@ void journal_end_body(struct exchange *exchange, enum body_side side);
 bool journal_is_behind(const struct exchange *exchange, enum body_side side);
 // The recorder has room.
 void journal_go_on(struct exchange *exchange);
-// A WebSocket message, or a part of one; cut to `record_bodies`.
+// A WebSocket message, or a part of one; cut as bodies are.
 void journal_add_message(struct exchange *exchange, enum body_side side,
                          const struct websocket_part *part);
 // Writes the row as it stands, if that has not been done: it lasts longer.

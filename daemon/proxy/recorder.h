@@ -14,6 +14,7 @@
 #include "hark/server_counts.h"
 #include "hark/store_job.h"
 #include "hark/store_writer.h"
+#include "open_share.h"
 #include "record.h"
 
 #include <stdbool.h>
@@ -48,6 +49,8 @@ void recorder_set_queue_limit(struct recorder *recorder, size_t limit_bytes);
 bool recorder_is_failing(const struct recorder *recorder);
 // How long exchanges are kept and how large the recording may be; 0: without limit. Any thread.
 void recorder_set_limits(struct recorder *recorder, int64_t keep_age_ms, int64_t keep_bytes);
+// What bodies of exchanges that go on may take. Any thread.
+struct open_share *recorder_open_share(struct recorder *recorder);
 // Runs a job on the writer thread, a slice between two batches, and waits for its end. A busy file
 // is waited for; a full disk fails the job. While the disk refuses records, jobs go on: they may be
 // what makes room. Any thread but the writer's.

@@ -39,6 +39,8 @@ void recorder_work_on_jobs(struct recorder *recorder)
         return;
     enum store_step step = jobs_step(&recorder->jobs, recorder->options.writer);
     recorder->is_job_held_up = step == STEP_BUSY;
+    if (step == STEP_DONE)
+        retention_look_again(&recorder->retention);
     recorder_checkpoint_if_due(recorder);
 }
 
@@ -59,6 +61,11 @@ void recorder_work_on_retention(struct recorder *recorder)
 void recorder_set_limits(struct recorder *recorder, int64_t keep_age_ms, int64_t keep_bytes)
 {
     retention_set_limits(&recorder->retention, keep_age_ms, keep_bytes);
+}
+
+struct open_share *recorder_open_share(struct recorder *recorder)
+{
+    return &recorder->retention.open_share;
 }
 
 void recorder_pause_for_jobs(struct recorder *recorder, int64_t us)

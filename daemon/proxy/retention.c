@@ -23,12 +23,7 @@
 void retention_init(struct retention *retention, struct store_writer *writer, struct log *log)
 {
     *retention = (struct retention){.writer = writer, .log = log, .planned_keep_bytes = -1};
-}
-
-void retention_set_limits(struct retention *retention, int64_t keep_age_ms, int64_t keep_bytes)
-{
-    atomic_store(&retention->keep_age_ms, keep_age_ms);
-    atomic_store(&retention->keep_bytes, keep_bytes);
+    open_share_init(&retention->open_share);
 }
 
 static int64_t clamp(int64_t value, int64_t least, int64_t most)
@@ -36,22 +31,97 @@ static int64_t clamp(int64_t value, int64_t least, int64_t most)
     return value < least ? least : value > most ? most : value;
 }
 
+static int64_t wal_bytes_of(int64_t keep_bytes)
+{
+    return keep_bytes == 0 ? WAL_MOST : clamp(keep_bytes / 16, WAL_LEAST, WAL_MOST);
+}
+
+static int64_t file_bytes_of(int64_t keep_bytes)
+{
+    return keep_bytes == 0 ? STORE_PRUNE_NO_LIMIT
+                           : clamp(keep_bytes - wal_bytes_of(keep_bytes), 0, INT64_MAX);
+}
+
+// What goes on gets two thirds of what is not marked, so that some of what was before it stays.
+static void share_out(struct open_share *share, int64_t file_bytes, int64_t marked_bytes)
+{
+    int64_t bytes = clamp(file_bytes - marked_bytes, 0, INT64_MAX) / 3 * 2;
+    open_share_set_limit(share, file_bytes == STORE_PRUNE_NO_LIMIT ? INT64_MAX : bytes);
+}
+
+void retention_set_limits(struct retention *retention, int64_t keep_age_ms, int64_t keep_bytes)
+{
+    atomic_store(&retention->keep_age_ms, keep_age_ms);
+    if (atomic_exchange(&retention->keep_bytes, keep_bytes) == keep_bytes)
+        return;
+    share_out(&retention->open_share, file_bytes_of(keep_bytes), 0);
+    atomic_store(&retention->open_share.is_said, false);
+}
+
 static void plan(struct retention *retention, int64_t keep_bytes)
 {
     struct err err = {0};
-    int64_t wal_bytes = keep_bytes == 0 ? WAL_MOST : clamp(keep_bytes / 16, WAL_LEAST, WAL_MOST);
+    int64_t wal_bytes = wal_bytes_of(keep_bytes);
     if (store_writer_limit_wal(retention->writer, wal_bytes, &err) != STORE_OK)
         log_warn(retention->log, "retention", "%s", err.text);
     retention->planned_keep_bytes = keep_bytes;
-    retention->file_bytes =
-        keep_bytes == 0 ? STORE_PRUNE_NO_LIMIT : clamp(keep_bytes - wal_bytes, 0, INT64_MAX);
+    retention->file_bytes = file_bytes_of(keep_bytes);
     retention->batch_bytes = clamp(wal_bytes / 4, 0, BATCH_MOST);
     retention->margin_bytes = 2 * retention->batch_bytes;
+}
+
+// What a sweep by size leaves.
+static int64_t swept_bytes(const struct retention *retention)
+{
+    int64_t file_bytes = retention->file_bytes;
+    return clamp(file_bytes - 2 * retention->margin_bytes, file_bytes / 2, file_bytes);
 }
 
 size_t retention_batch_bytes(const struct retention *retention)
 {
     return retention->planned_keep_bytes <= 0 ? SIZE_MAX : (size_t)retention->batch_bytes;
+}
+
+// --- what stays ----------------------------------------------------------------------------------
+
+static void say_crowded(const struct retention *retention, bool is_crowded)
+{
+    if (is_crowded)
+        log_warn(retention->log, "retention",
+                 "what is marked takes %" PRId64 " bytes, and keep_bytes = %" PRId64
+                 " has no room for what is new: that is removed at once. Unmark some of it (hark "
+                 "note --unmark ID), or raise keep_bytes",
+                 retention->staying_bytes, retention->planned_keep_bytes);
+    else
+        log_info(retention->log, "retention", "keep_bytes has room for what is new again");
+}
+
+// So much is left, beside what goes on, when all that may go has gone; 0: it did not have to.
+static void note_staying(struct retention *retention, int64_t bytes)
+{
+    bool is_crowded = bytes > retention->file_bytes / 2;
+    retention->staying_bytes = bytes;
+    share_out(&retention->open_share, retention->file_bytes, bytes);
+    if (atomic_exchange(&retention->is_crowded, is_crowded) != is_crowded)
+        say_crowded(retention, is_crowded);
+}
+
+static void look_at_what_stays(struct retention *retention)
+{
+    bool is_short = retention->sweep.is_short;
+    bool was_short = atomic_exchange(&retention->is_short, is_short);
+    int64_t open_bytes = atomic_load(&retention->open_share.used_bytes);
+    struct store_sizes sizes;
+    struct err ignored = {0}; // the next sweep looks again
+    if (!is_short)
+        note_staying(retention, 0);
+    else if (store_writer_get_sizes(retention->writer, &sizes, &ignored) == STORE_OK)
+        note_staying(retention, clamp(sizes.used_bytes - open_bytes, 0, INT64_MAX));
+    if (is_short && !was_short && !atomic_load(&retention->is_crowded))
+        log_warn(retention->log, "retention",
+                 "keep_bytes = %" PRId64 " cannot be kept: exchanges that are marked, or still go "
+                 "on, take more, and they stay",
+                 retention->planned_keep_bytes);
 }
 
 // --- when ----------------------------------------------------------------------------------------
@@ -88,7 +158,20 @@ bool retention_is_urgent(struct retention *retention)
 static bool is_size_due(struct retention *retention)
 {
     bool is_too_large;
-    return room_bytes(retention, &is_too_large) < retention->margin_bytes || is_too_large;
+    int64_t room = room_bytes(retention, &is_too_large);
+    // What took it may have been let go since.
+    if (room >= retention->margin_bytes && !is_too_large)
+        atomic_store(&retention->is_short, false);
+    if (room >= retention->file_bytes - swept_bytes(retention))
+        note_staying(retention, 0);
+    bool must_look = retention->must_look;
+    retention->must_look = false;
+    return room < retention->margin_bytes || is_too_large || must_look;
+}
+
+void retention_look_again(struct retention *retention)
+{
+    retention->must_look = atomic_load(&retention->is_crowded);
 }
 
 // A daemon that begins while the clock is ahead goes by what the one before it believed.
@@ -130,11 +213,10 @@ static int64_t keep_from_us(struct retention *retention)
 
 static void begin_sweep(struct retention *retention, bool is_for_age, bool is_for_size)
 {
-    int64_t used_bytes = retention->file_bytes - 2 * retention->margin_bytes;
     retention->is_sweeping = true;
     retention->sweep = (struct store_retention){
         .keep_from_us = is_for_age ? keep_from_us(retention) : STORE_PRUNE_NO_LIMIT,
-        .used_bytes = is_for_size ? clamp(used_bytes, 0, INT64_MAX) : STORE_PRUNE_NO_LIMIT,
+        .used_bytes = is_for_size ? swept_bytes(retention) : STORE_PRUNE_NO_LIMIT,
         .file_bytes = retention->file_bytes,
     };
 }
@@ -158,8 +240,6 @@ bool retention_is_due(struct retention *retention)
         return true;
     bool is_for_age = is_age_due(retention, now_us);
     bool is_for_size = is_size_due(retention);
-    if (!is_for_size)
-        atomic_store(&retention->is_short, false); // what took more may have been let go since
     if (is_for_age || is_for_size)
         begin_sweep(retention, is_for_age, is_for_size);
     return retention->is_sweeping;
@@ -167,23 +247,12 @@ bool retention_is_due(struct retention *retention)
 
 // --- a slice -------------------------------------------------------------------------------------
 
-static void say_short(struct retention *retention)
-{
-    bool is_short = retention->sweep.is_short;
-    if (atomic_exchange(&retention->is_short, is_short) == is_short || !is_short)
-        return;
-    log_warn(retention->log, "retention",
-             "keep_bytes = %" PRId64 " cannot be kept: exchanges that are marked, or still go on, "
-             "take more, and they stay",
-             retention->planned_keep_bytes);
-}
-
 static void end_sweep(struct retention *retention)
 {
     const struct store_retention *sweep = &retention->sweep;
     retention->is_sweeping = false;
     if (sweep->used_bytes != STORE_PRUNE_NO_LIMIT)
-        say_short(retention);
+        look_at_what_stays(retention);
     if (sweep->is_short)
         retention->rest_until_us = clock_monotonic_us() + REST_US;
     if (sweep->exchanges > 0)
@@ -245,6 +314,8 @@ void retention_get_status(struct retention *retention, struct server_status *sta
     status->keep_bytes = atomic_load(&retention->keep_bytes);
     status->retired_exchanges = atomic_load(&retention->exchanges);
     status->retired_bytes = atomic_load(&retention->bytes);
+    status->is_crowded = atomic_load(&retention->is_crowded);
+    status->cut_bodies = atomic_load(&retention->open_share.cuts);
     status->is_over_keep_bytes =
         atomic_load(&retention->is_short) || atomic_load(&retention->is_log_stuck);
 }

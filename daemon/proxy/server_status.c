@@ -24,6 +24,9 @@ static const char *why_not_ready(const struct server_status *status)
         return status->problem;
     if (status->is_queue_full)
         return "the disk is slower than the traffic: the queue is full, and the traffic waits";
+    if (status->must_record && status->is_crowded)
+        return "what is marked leaves no room in keep_bytes: what is new is removed at once. "
+               "Unmark some of it, or raise keep_bytes";
     return NULL;
 }
 

@@ -133,6 +133,8 @@ struct server_status {
     int64_t retired_exchanges; // deleted for these two
     int64_t retired_bytes;
     bool is_over_keep_bytes; // what stays takes more, or somebody reads for long
+    bool is_crowded;         // what is marked leaves no room in it: what is new goes at once
+    int64_t cut_bodies;      // recorded in part, since they went on and took much of it
     const char *mode;        // as in the configuration
     int64_t played_back;     // requests answered from the recording
     int64_t playback_misses; // those that it had no answer for

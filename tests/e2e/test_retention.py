@@ -9,6 +9,7 @@ import threading
 
 import pytest
 from harness import wait_until
+from harness.api import Api
 from harness.conformance import fill
 from harness.load import Load
 from harness.origin import OK
@@ -145,11 +146,64 @@ class TestKeepBytes:
         assert paths(hark) == [f"/{number}" for number in range(10)]
         record_series(hark, origin(OK), client, 3, first=100)
         wait_until(lambda: paths(hark) == [f"/{number}" for number in range(10)], "the new to go")
-        assert len([line for line in hark.lines if "cannot be kept" in line]) == 1
+        assert len([line for line in hark.lines if "what is marked takes" in line]) == 1
+        assert "NO ROOM for what is new" in hark.cli("status").stdout
+        api = Api(hark, over_socket=True)
+        answer_of_readyz = api.ask("/readyz")
+        assert answer_of_readyz.status == 503
+        assert "marked leaves no room in keep_bytes" in answer_of_readyz.text
+        assert "\nhark_keep_bytes_crowded 1\n" in api.ask("/metrics").text
         for number in range(1, 8):  # the others fit, and are more than a sweep aims at
             assert hark.cli("note", number, "--unmark").returncode == 0
         wait_until(lambda: size_of(hark) < 4 * MIB, "the file to shrink", seconds=15)
         wait_until(lambda: not status_of(hark)["is_over_keep_bytes"], "the limit to be kept")
+        assert hark.cli("note", 8, "--unmark").returncode == 0
+        record_series(hark, origin(OK), client, 3, first=200)
+        wait_until(lambda: not status_of(hark)["is_crowded"], "room for what is new")
+        assert paths(hark)[-1] == "/202"
+        assert api.ask("/readyz").status == 200
+
+    def test_one_that_goes_on_is_cut_before_it_takes_the_place_of_all_others(
+        self, daemon, origin, client
+    ):
+        hark, go_on = daemon(settings=["keep_bytes=8M"]), threading.Event()
+        record_series(hark, origin(answer(100_000)), client, 20)
+        piece, pieces = b"a" * MIB, 24
+
+        def endless(conn):
+            conn.read_request()
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (pieces * MIB + 1))
+            conn.send(*[piece] * pieces)
+            go_on.wait(20)
+            conn.send(b"z")
+
+        peer, sampler = client(hark), Sampler(hark)
+        peer.send(fill(GET % b"/endless", origin(endless)))
+        wait_until(lambda: hark.value("SELECT max(body_truncated) FROM exchange"), "it to be cut")
+        row = hark.sql("SELECT * FROM exchange WHERE path = '/endless'")[0]
+        assert row["state"] == "pending" and "keep_bytes has no more room" in row["error_text"]
+        go_on.set()
+        assert peer.response().body == piece * pieces + b"z"
+        row = hark.row_of(peer)
+        assert sampler.stop() <= 8.8 * MIB
+        assert (row["state"], row["body_truncated"]) == ("done", 1)
+        recorded = hark.body(row["id"], "response")
+        assert 2 * MIB < len(recorded) < 3 * MIB and recorded == b"a" * len(recorded)
+        assert f"only {len(recorded)} bytes" in row["error_text"]
+        assert paths(hark) == [f"/{number}" for number in range(20)] + ["/endless"]
+        assert len([line for line in hark.lines if f"only {len(recorded)} bytes" in line]) == 1
+        assert status_of(hark)["cut_bodies"] == 1
+
+    def test_upload_that_is_cut_leaves_room_for_its_answer(self, daemon, origin, client):
+        hark, server = daemon(settings=["keep_bytes=8M"]), origin(answer(300_000))
+        request = b"PUT {url}/x HTTP/1.1\r\nHost: {host}\r\nContent-Length: %d\r\n\r\n"
+        peer = client(hark)
+        body = b"b" * (9 * MIB)
+        assert peer.ask(fill(request % len(body), server) + body).body == b"a" * 300_000
+        assert server.requests[0].body == body
+        row = hark.row_of(peer)
+        assert row["body_truncated"] == 1 and len(hark.body(row["id"], "request")) < 4 * MIB
+        assert hark.body(row["id"], "response") == b"a" * 300_000
 
     def test_what_goes_on_stays(self, daemon, origin, client):
         hark, go_on = daemon(settings=["keep_bytes=4M"]), threading.Event()
