@@ -19,11 +19,14 @@
 #include <string.h>
 #include <time.h>
 
-#define LEAVES_MAX       1024
-#define LEAF_BUCKETS     256
-#define LEAF_DAYS        199
-#define RENEW_DAYS       7
-#define DAY_SECONDS      ((time_t)24 * 3600)
+#define LEAVES_MAX   1024
+#define LEAF_BUCKETS 256
+#define LEAF_DAYS    199
+#define RENEW_DAYS   7
+#define DAY_SECONDS  ((time_t)24 * 3600)
+// A leaf is valid from a day before it was made, and made anew if the clock goes back by more than
+// half of that.
+#define BACK_SECONDS     (DAY_SECONDS / 2)
 #define SERIAL_BYTES     16
 #define KEY_ID_BYTES_MAX 64
 
@@ -32,6 +35,7 @@ struct leaf {
     struct leaf *bucket_next;
     struct leaf *newer; // in order of making
     char *host;
+    time_t made_at;
     time_t renew_at;
     gnutls_pcert_st chain[2]; // the leaf, the authority
     gnutls_privkey_t key;     // the shared one
@@ -165,6 +169,7 @@ static struct leaf *mint(struct authority *authority, const char *host, struct e
     leaf = mem_calloc(1, sizeof(*leaf));
     atomic_init(&leaf->refs, 1);
     leaf->host = mem_strdup(host);
+    leaf->made_at = now;
     leaf->renew_at = expires - RENEW_DAYS * DAY_SECONDS;
     leaf->key = authority->leaf_key;
     if (authority_check(gnutls_pcert_import_x509(&leaf->chain[0], certificate, 0), "export a leaf",
@@ -192,10 +197,17 @@ static struct leaf **bucket_of(struct authority *authority, const char *host)
     return &authority->buckets[hash % LEAF_BUCKETS];
 }
 
+// The clock may have been ahead when it was made.
+static bool is_good_at(const struct leaf *leaf, time_t now)
+{
+    return now >= leaf->made_at - BACK_SECONDS && now < leaf->renew_at;
+}
+
 static struct leaf *find(struct authority *authority, const char *host)
 {
+    time_t now = time(NULL);
     struct leaf *leaf = *bucket_of(authority, host);
-    while (leaf != NULL && (strcmp(leaf->host, host) != 0 || time(NULL) >= leaf->renew_at))
+    while (leaf != NULL && (strcmp(leaf->host, host) != 0 || !is_good_at(leaf, now)))
         leaf = leaf->bucket_next;
     return leaf;
 }
@@ -301,6 +313,11 @@ int64_t authority_cached(struct authority *authority)
     int64_t count = (int64_t)authority->leaf_count;
     pthread_mutex_unlock(&authority->mutex);
     return count;
+}
+
+int64_t authority_valid_from(const struct authority *authority)
+{
+    return (int64_t)gnutls_x509_crt_get_activation_time(authority->certificate);
 }
 
 const char *authority_pem(const struct authority *authority)

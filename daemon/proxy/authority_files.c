@@ -173,6 +173,17 @@ static int check_key_file(const char *data_dir, const char *path, struct err *er
     return 0;
 }
 
+// A file of the pair that is not what it should be.
+static int check_part(int result, const char *path, struct err *err)
+{
+    if (result < 0)
+        return err_set(err,
+                       "authority: %s is no certificate or key that hark can use (%s): remove "
+                       "ca.pem and ca-key.pem to make a new pair",
+                       path, gnutls_strerror(result));
+    return 0;
+}
+
 static int load(const char *data_dir, const char *certificate_path, const char *key_path,
                 gnutls_x509_crt_t *certificate, gnutls_x509_privkey_t *key, char **pem,
                 struct err *err)
@@ -190,13 +201,12 @@ static int load(const char *data_dir, const char *certificate_path, const char *
     if (done == 0)
         done = authority_check(gnutls_x509_privkey_init(key), "load the key", err);
     if (done == 0)
-        done = authority_check(
-            gnutls_x509_crt_import(*certificate, &certificate_pem, GNUTLS_X509_FMT_PEM),
-            certificate_path, err);
+        done =
+            check_part(gnutls_x509_crt_import(*certificate, &certificate_pem, GNUTLS_X509_FMT_PEM),
+                       certificate_path, err);
     if (done == 0)
-        done = authority_check(
-            gnutls_x509_privkey_import2(*key, &key_pem, GNUTLS_X509_FMT_PEM, NULL, 0), key_path,
-            err);
+        done = check_part(gnutls_x509_privkey_import2(*key, &key_pem, GNUTLS_X509_FMT_PEM, NULL, 0),
+                          key_path, err);
     if (done == 0)
         *pem = mem_strndup((const char *)certificate_pem.data, certificate_pem.size);
     if (key_pem.data != NULL)
@@ -220,11 +230,14 @@ static int check_pair(gnutls_x509_crt_t certificate, gnutls_x509_privkey_t key,
     if (authority_check(result, certificate_path, err) != 0)
         return -1;
     if (certificate_size != key_size || memcmp(of_certificate, of_key, key_size) != 0)
-        return err_set(err, "authority: %s and ca-key.pem do not belong together",
+        return err_set(err,
+                       "authority: %s and ca-key.pem do not belong together: remove both to make a "
+                       "new pair",
                        certificate_path);
     if (gnutls_x509_crt_get_expiration_time(certificate) < time(NULL))
         return err_set(err,
-                       "authority: %s has expired: remove it and ca-key.pem to make a new pair",
+                       "authority: %s has expired, if the clock is right: remove it and ca-key.pem "
+                       "to make a new pair",
                        certificate_path);
     return 0;
 }

@@ -20,6 +20,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define RESERVED_DESCRIPTORS (24 + 4 * REFUSAL_FAREWELLS_MAX)
@@ -187,12 +188,30 @@ static void on_room(void *ctx)
         server_post_to_all(server, &(struct inbox_item){.kind = INBOX_ROOM});
 }
 
+static void warn_of_clock(const struct server *server)
+{
+    time_t from = (time_t)authority_valid_from(server->authority);
+    if (clock_wall_us() / 1000000 >= (int64_t)from)
+        return;
+    char text[32];
+    struct tm utc;
+    gmtime_r(&from, &utc);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    log_warn(server->log, "proxy",
+             "%s/ca.pem is valid only from %s on, and clients refuse it until then: set the clock, "
+             "or, if it is right, remove ca.pem and ca-key.pem to make a new pair",
+             server->data_dir, text);
+}
+
 int server_open_authority(struct server *server, const struct config *config, struct err *err)
 {
     if (!config->intercept || server->authority != NULL)
         return 0;
     server->authority = authority_open(server->data_dir, err);
-    return server->authority == NULL ? -1 : 0;
+    if (server->authority == NULL)
+        return -1;
+    warn_of_clock(server);
+    return 0;
 }
 
 static int start_recorder(struct server *server, const struct config *config, struct err *err)

@@ -40,6 +40,8 @@ gnutls_privkey_t leaf_key(struct leaf *leaf);
 int64_t authority_minted(const struct authority *authority);
 // How many leaves are kept.
 int64_t authority_cached(struct authority *authority);
+// Since when its certificate is valid, in seconds of Unix time.
+int64_t authority_valid_from(const struct authority *authority);
 // The certificate as PEM; the authority's.
 const char *authority_pem(const struct authority *authority);
 

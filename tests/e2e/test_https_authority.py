@@ -186,13 +186,15 @@ class TestAuthority:
         hark.start()
         hark.wait_log(f"others may {said} .*chmod 700")
 
-    @pytest.mark.parametrize("damage", ["other key", "empty key", "no key", "garbage"])
-    def test_pair_that_does_not_fit_stops_the_start(self, daemon, damage):
+    @pytest.mark.parametrize("damage", ["other key", "empty key", "no key", "garbage", "certificate"])
+    def test_pair_that_does_not_fit_stops_the_start_and_the_mend_is_named(self, daemon, damage):
         hark, other = daemon(), daemon()
         hark.stop()
         key = hark.data_dir / "ca-key.pem"
         if damage == "no key":
             key.unlink()
+        elif damage == "certificate":
+            (hark.data_dir / "ca.pem").write_text("hello")
         else:
             text = (other.data_dir / "ca-key.pem").read_text()
             key.write_text({"other key": text, "empty key": "", "garbage": "hello"}[damage])
@@ -200,6 +202,7 @@ class TestAuthority:
                         "off", home=hark.home)
         assert done.returncode == 1
         assert "ca-key.pem" in done.stderr
+        assert "to make a new pair" in done.stderr
 
     def test_two_first_starts_at_once(self, tmp_path):
         """62: one of them is refused, and key and certificate belong together"""

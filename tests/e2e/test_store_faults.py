@@ -4,6 +4,7 @@
 import contextlib
 import os
 import sqlite3
+import ssl
 import subprocess
 import threading
 import time
@@ -227,7 +228,7 @@ class TestOtherUsersOfTheFile:
 @pytest.mark.skipif(FAKETIME is None or SCALE != 1,
                     reason="libfaketime is not installed, or a sanitizer is, which it does not go with")
 class TestClock:
-    """The wall clock leaps by a day while requests are under way."""
+    """The wall clock leaps while hark runs."""
 
     @pytest.fixture
     def hark(self, daemon, tmp_path):
@@ -273,3 +274,23 @@ class TestClock:
         after = hark.wait_row("path = '/after'")["started_us"]
         assert 0.9 < abs(after - before) / 86_400e6 < 1.1
         assert paths_of(hark, "1") == {"/before", "/slow", "/after"}
+
+    def test_host_met_while_it_was_ahead_is_not_lost(self, hark, tls_client):
+        """Its certificate is kept for half a year, but was not valid yet when the clock was right."""
+        self.time_file.write_text("+300d\n")
+        with pytest.raises(ssl.SSLError, match="not yet valid"):
+            tls_client(hark)
+        self.time_file.write_text("+0\n")
+        serials = {tls_client(hark).sock.getpeercert()["serialNumber"] for _ in range(2)}
+        assert len(serials) == 1
+
+    def test_authority_made_while_it_was_ahead_is_told_of(self, hark):
+        hark.stop()
+        (hark.data_dir / "ca.pem").unlink()
+        self.time_file.write_text("+1500d\n")
+        hark.start()
+        assert not any("valid only from" in line for line in hark.lines)
+        hark.stop()
+        self.time_file.write_text("+0\n")
+        hark.start()
+        hark.wait_log(r"ca\.pem is valid only from \d{4}-\d\d-\d\dT.* set the clock")
