@@ -2,6 +2,7 @@
 #include "retention.h"
 
 #include "hark/clock.h"
+#include "hark/store_copies.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,6 +18,9 @@
 // After a sweep that could not reach its end, or failed.
 #define REST_US      ((int64_t)2000000)
 #define BUSY_REST_US ((int64_t)5000)
+// How often copies beside the recording are looked for, and how long one of an upgrade is for.
+#define COPIES_LOOK_US ((int64_t)60000000)
+#define COPY_KEPT_US   ((int64_t)7 * 24 * 3600 * 1000000)
 
 // --- limits --------------------------------------------------------------------------------------
 
@@ -197,7 +201,8 @@ static void note_clock(struct retention *retention)
         retention->noted_offset_us = clock->offset_us;
 }
 
-static int64_t keep_from_us(struct retention *retention)
+// By the clock that is believed.
+static int64_t now_us_for_age(struct retention *retention)
 {
     if (!retention->clock.is_set)
         recall_clock(retention);
@@ -208,7 +213,29 @@ static int64_t keep_from_us(struct retention *retention)
                  "the clock was set forward by more than a minute: for an hour keep_age goes by "
                  "what it was before");
     note_clock(retention);
-    return now_us - atomic_load(&retention->keep_age_ms) * 1000;
+    return now_us;
+}
+
+static int64_t keep_from_us(struct retention *retention)
+{
+    return now_us_for_age(retention) - atomic_load(&retention->keep_age_ms) * 1000;
+}
+
+// Nothing is in them that is younger than they are.
+static void look_for_copies(struct retention *retention, int64_t now_us)
+{
+    int64_t age_us = atomic_load(&retention->keep_age_ms) * 1000;
+    if (now_us < retention->next_copies_us)
+        return;
+    retention->next_copies_us =
+        now_us +
+        (age_us == 0 ? COPIES_LOOK_US : clamp(age_us / AGE_LOOKS, AGE_LOOK_LEAST, COPIES_LOOK_US));
+    if (store_copies_remove_older(retention->writer, INT64_MIN, INT64_MIN, retention->log) == 0)
+        return;
+    int64_t wall_us = now_us_for_age(retention);
+    int64_t kept_us = age_us == 0 ? COPY_KEPT_US : clamp(age_us, 0, COPY_KEPT_US);
+    store_copies_remove_older(retention->writer, wall_us - kept_us,
+                              age_us == 0 ? INT64_MIN : wall_us - age_us, retention->log);
 }
 
 static void begin_sweep(struct retention *retention, bool is_for_age, bool is_for_size)
@@ -234,6 +261,7 @@ bool retention_is_due(struct retention *retention)
     int64_t now_us = clock_monotonic_us();
     if (keep_bytes != retention->planned_keep_bytes)
         plan(retention, keep_bytes);
+    look_for_copies(retention, now_us);
     if (now_us < retention->rest_until_us)
         return false;
     if (retention->is_sweeping && !is_overtaken(retention))

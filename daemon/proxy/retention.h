@@ -39,6 +39,7 @@ struct retention {
     char boot_id[CLOCK_BOOT_ID_BYTES];
     int64_t noted_offset_us; // of the clock, in the recording
     int64_t next_age_us;     // monotonic: when to look for what is too old
+    int64_t next_copies_us;  // monotonic: when to look for copies beside the recording
     int64_t rest_until_us;
     bool must_look; // something may have been unmarked
     bool is_sweeping;

@@ -9,9 +9,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static int sync_file(const char *path)
@@ -24,14 +27,38 @@ static int sync_file(const char *path)
     return result;
 }
 
-// Writes the copy under another name first: a half-written one must not look like a copy.
-static int back_up(sqlite3 *db, const char *path, int64_t version, struct log *log, struct err *err)
+// The copy must leave as much room again: what it is made for has to be written yet, and others use
+// the disk, too.
+static bool has_room(sqlite3 *db, const char *path)
 {
-    char *copy = mem_printf("%s.v%lld-backup", path, (long long)version);
+    struct err ignored = {0};
+    struct statvfs disk;
+    int64_t bytes = 0;
+    char *copy = mem_strdup(path);
+    bool is_known = statvfs(dirname(copy), &disk) == 0 &&
+                    sql_integer(db,
+                                "SELECT (page_count - freelist_count) * page_size FROM"
+                                " pragma_page_count, pragma_freelist_count, pragma_page_size",
+                                &bytes, path, &ignored) == 0;
+    free(copy);
+    return !is_known || bytes <= (int64_t)(disk.f_bavail * disk.f_frsize) / 2;
+}
+
+static void remove_partial(const char *partial)
+{
+    char *journal = mem_printf("%s-journal", partial);
+    unlink(partial);
+    unlink(journal);
+    free(journal);
+}
+
+// Writes the copy under another name first: a half-written one must not look like a copy.
+static int write_copy(sqlite3 *db, const char *path, const char *copy, struct err *err)
+{
     char *partial = mem_printf("%s.part", copy);
     int result = -1;
 
-    unlink(partial);
+    remove_partial(partial);
     int fd = open(partial, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
     if (fd < 0) {
         err_set(err, "store: create %s: %s", partial, strerror(errno));
@@ -43,14 +70,32 @@ static int back_up(sqlite3 *db, const char *path, int64_t version, struct log *l
     sqlite3_free(sql);
     if (result == 0 && (sync_file(partial) != 0 || rename(partial, copy) != 0))
         result = err_set(err, "store: write %s: %s", copy, strerror(errno));
-    if (result == 0)
-        log_info(log, "store", "copied %s to %s before migrating it", path, copy);
-    else
-        unlink(partial);
+    if (result != 0)
+        remove_partial(partial);
 out:
     free(partial);
-    free(copy);
     return result;
+}
+
+// On a disk without room for it the recording is migrated without a copy: each step is one
+// transaction, so the copy is only for going back to an older hark.
+static int back_up(sqlite3 *db, const char *path, int64_t version, struct log *log, struct err *err)
+{
+    bool is_full = !has_room(db, path);
+    int result = -1;
+    if (!is_full) {
+        char *copy = mem_printf("%s.v%lld-backup", path, (long long)version);
+        log_info(log, "store", "copying %s to %s before migrating it", path, copy);
+        result = write_copy(db, path, copy, err);
+        is_full = result != 0 && (sqlite3_errcode(db) & 0xff) == SQLITE_FULL; // a quota
+        free(copy);
+    }
+    if (!is_full)
+        return result;
+    log_warn(log, "store", "the disk has no room for a copy of %s: it is migrated without one",
+             path);
+    *err = (struct err){0};
+    return 0;
 }
 
 static int run_step(sqlite3 *db, const char *path, const struct migration *step, struct err *err)

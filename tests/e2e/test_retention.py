@@ -294,3 +294,21 @@ class TestKeepAge:
             connection.execute("UPDATE exchange SET started_us = started_us - 3600000000 WHERE id = 2")
         hark.start()
         wait_until(lambda: paths(hark) == ["/0", "/2"], "the old one to go")
+
+    def test_copies_beside_the_recording_go_with_it(self, daemon, origin, client):
+        """What an upgrade has copied, and what was set aside, hold what is to be gone."""
+        hark = daemon()
+        copies = [hark.db.with_name(f"hark.db{end}") for end in
+                  (".v2-backup", ".damaged-20260101T000000Z", ".damaged-20260101T000000Z-wal")]
+        others = [hark.db.with_name(f"hark.db{end}") for end in (".v2-backup.mine", ".old", ".v-backup")]
+        for file in copies + others:
+            file.write_bytes(b"secret")
+        record_series(hark, origin(OK), client, 1)
+        hark.stop()
+        assert all(file.exists() for file in copies)
+        hark.settings = ["keep_age=1s"]
+        hark.start()
+        wait_until(lambda: not any(file.exists() for file in copies), "the copies to go", seconds=10)
+        assert all(file.exists() for file in others)
+        for file in copies:
+            hark.wait_log(f"removed .*{file.name}, 6 bytes")

@@ -16,6 +16,7 @@ from harness.api import Api
 from harness.conformance import fill
 from harness.load import Load
 from harness.origin import OK
+from harness.series import record_series
 from harness.wait import SCALE
 from test_retention import settled, status_of
 
@@ -88,6 +89,27 @@ class TestFullDisk:
             data_dir=disk.folder / "data",
             settings=[f"durability={durability}", "queue_bytes=1M"],
         )
+
+    @pytest.mark.parametrize("size, has_copy", [("10m", False), ("100m", True)])
+    def test_upgrade_makes_a_copy_only_where_there_is_room(
+        self, daemon, origin, client, disk, size, has_copy
+    ):
+        disk.grow(size)
+        hark = self.start(daemon, disk, "relaxed")
+        record_series(hark, origin(LARGE), client, 200)
+        hark.stop()
+        with contextlib.closing(sqlite3.connect(hark.db)) as connection, connection:
+            connection.executescript(
+                "DROP INDEX exchange_host; DROP INDEX exchange_notable;"
+                "CREATE INDEX exchange_host ON exchange (host); PRAGMA user_version = 2"
+            )
+        hark.start()
+        assert any("copying" in line for line in hark.lines) == has_copy
+        assert any("migrated without one" in line for line in hark.lines) != has_copy
+        assert hark.value("SELECT count(*) FROM exchange") == 200
+        assert hark.value("PRAGMA user_version") > 2
+        left = {file.name for file in hark.data_dir.iterdir() if "backup" in file.name}
+        assert left == ({"hark.db.v2-backup"} if has_copy else set())
 
     def test_relaxed_goes_on_and_counts_what_is_lost(self, daemon, origin, disk):
         hark = self.start(daemon, disk, "relaxed")
@@ -283,6 +305,22 @@ class TestClock:
         self.time_file.write_text("+0\n")
         serials = {tls_client(hark).sock.getpeercert()["serialNumber"] for _ in range(2)}
         assert len(serials) == 1
+
+    def test_copy_of_an_upgrade_goes_after_a_week(self, hark):
+        hark.stop()
+        copy, damaged = (hark.data_dir / f"hark.db.{end}" for end in ("v1-backup", "damaged-x"))
+        for file in (copy, damaged):
+            file.write_bytes(b"secret")
+        hark.settings = []
+        for days in (6, 8):
+            with contextlib.closing(sqlite3.connect(hark.db)) as connection, connection:
+                connection.execute("UPDATE session SET settings = '{}'")  # as after a boot
+            self.time_file.write_text(f"+{days}d\n")
+            hark.start()
+            if days == 8:
+                wait_until(lambda: not copy.exists(), "the copy to go")
+            hark.stop()
+            assert copy.exists() == (days == 6) and damaged.exists()
 
     def test_authority_made_while_it_was_ahead_is_told_of(self, hark):
         hark.stop()
