@@ -112,15 +112,17 @@ static void note_staying(struct retention *retention, int64_t bytes)
 
 static void look_at_what_stays(struct retention *retention)
 {
-    bool is_short = retention->sweep.is_short;
-    bool was_short = atomic_exchange(&retention->is_short, is_short);
     int64_t open_bytes = atomic_load(&retention->open_share.used_bytes);
+    bool is_short = false;
     struct store_sizes sizes;
     struct err ignored = {0}; // the next sweep looks again
-    if (!is_short)
+    if (!retention->sweep.is_short) {
         note_staying(retention, 0);
-    else if (store_writer_get_sizes(retention->writer, &sizes, &ignored) == STORE_OK)
+    } else if (store_writer_get_sizes(retention->writer, &sizes, &ignored) == STORE_OK) {
         note_staying(retention, clamp(sizes.used_bytes - open_bytes, 0, INT64_MAX));
+        is_short = sizes.used_bytes > retention->file_bytes - retention->margin_bytes;
+    }
+    bool was_short = atomic_exchange(&retention->is_short, is_short);
     if (is_short && !was_short && !atomic_load(&retention->is_crowded))
         log_warn(retention->log, "retention",
                  "keep_bytes = %" PRId64 " cannot be kept: exchanges that are marked, or still go "
