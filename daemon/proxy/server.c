@@ -26,6 +26,7 @@
 #define RESERVED_DESCRIPTORS (24 + 4 * REFUSAL_FAREWELLS_MAX)
 #define ORIGIN_DESCRIPTORS   4096L
 #define FULL_PATIENCE_US     ((int64_t)1000000)
+#define THREAD_STACK_BYTES   ((size_t)1 << 20)
 
 // --- what workers ask --------------------------------------------------------------------------
 
@@ -279,8 +280,24 @@ static int start_all(struct server *server, const struct server_options *options
     return 0;
 }
 
+// A worker has been seen to take 300 KiB, which a small `ulimit -s` does not give. This counts for
+// the threads of libraries, too.
+static void ensure_stack_size(void)
+{
+    pthread_attr_t attributes;
+    size_t bytes = 0;
+    if (pthread_getattr_default_np(&attributes) != 0)
+        return;
+    pthread_attr_getstacksize(&attributes, &bytes);
+    if (bytes < THREAD_STACK_BYTES &&
+        pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES) == 0)
+        pthread_setattr_default_np(&attributes);
+    pthread_attr_destroy(&attributes);
+}
+
 struct server *server_start(const struct server_options *options, struct err *err)
 {
+    ensure_stack_size();
     upstream_init_library();
     struct server *server = mem_calloc(1, sizeof(*server));
     server->log = options->log;

@@ -3,12 +3,13 @@
 
 import os
 import re
+import resource
 import signal
 import stat
 import threading
 
 import pytest
-from harness import wait_until
+from harness import SCALE, wait_until
 from harness.conformance import fill
 from harness.daemon import READY, run_hark
 from harness.origin import OK
@@ -142,9 +143,14 @@ def test_run_takes_the_flags_of_serve(tmp_path):
     assert flags["serve"] and flags["serve"] <= flags["run"]
 
 
-def test_descriptor_limit_is_raised_to_the_hard_one(daemon):
-    import resource
+@pytest.mark.skipif(SCALE > 1, reason="sanitizers want more")
+def test_small_stack_limit_does_no_harm(daemon, origin, client):
+    limits = (128 << 10, 128 << 10)
+    hark = daemon(preexec=lambda: resource.setrlimit(resource.RLIMIT_STACK, limits))
+    assert client(hark).ask(fill(GET, origin())).status == 200
 
+
+def test_descriptor_limit_is_raised_to_the_hard_one(daemon):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     hark = daemon(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard)))
     limits = open(f"/proc/{hark.pid}/limits", encoding="ascii").read()
