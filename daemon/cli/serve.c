@@ -90,7 +90,7 @@ static int answer_manager(struct daemon *daemon, struct err *err)
 {
     if (daemon->kind == SERVE_FOR_ONE_RUN)
         return 0;
-    service_open(&daemon->service);
+    service_open(&daemon->service, daemon->log);
     return activation_take(&daemon->sockets, daemon->invocation->config, err);
 }
 

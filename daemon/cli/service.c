@@ -10,15 +10,21 @@
 
 #define LOOK_US ((int64_t)2000000)
 #define TIDY_US ((int64_t)30000000)
+// The writer comes round once a second; less patience than two such rounds kills a healthy daemon.
+#define WATCHDOG_LEAST_US ((int64_t)4000000)
 
 void service_init(struct service *service)
 {
     *service = (struct service){.notify.fd = -1};
 }
 
-void service_open(struct service *service)
+void service_open(struct service *service, struct log *log)
 {
     notify_open(&service->notify);
+    int64_t watchdog_us = service->notify.watchdog_us;
+    if (watchdog_us > 0 && watchdog_us < WATCHDOG_LEAST_US)
+        log_warn(log, "serve", "a watchdog of %lld ms may end hark without need; give it %d s",
+                 (long long)(watchdog_us / 1000), (int)(WATCHDOG_LEAST_US / 1000000));
 }
 
 void service_close(struct service *service)
@@ -26,14 +32,29 @@ void service_close(struct service *service)
     notify_close(&service->notify);
 }
 
+static void describe_bad_reload(struct server *server, char *text, size_t size)
+{
+    struct server_reload reload;
+    server_get_reload(server, &reload);
+    text[0] = '\0';
+    if (reload.problem[0] == '\0')
+        return;
+    time_t at = (time_t)(reload.at_us / 1000000);
+    struct tm local;
+    localtime_r(&at, &local);
+    strftime(text, size, "; the reload at %H:%M:%S failed, see the log", &local);
+}
+
 static void tell_status(struct service *service, struct server *server)
 {
     struct server_status status;
     char text[sizeof(service->status)];
+    char bad_reload[64];
     server_get_status(server, &status);
-    snprintf(text, sizeof(text), "%s%.150s; %lld exchanges, %lld in flight",
+    describe_bad_reload(server, bad_reload, sizeof(bad_reload));
+    snprintf(text, sizeof(text), "%s%.150s; %lld exchanges, %lld in flight%s",
              status.is_recording ? "Recording" : "Not recording: ", status.problem,
-             (long long)status.exchanges_total, (long long)status.exchanges_in_flight);
+             (long long)status.exchanges_total, (long long)status.exchanges_in_flight, bad_reload);
     if (strcmp(text, service->status) == 0)
         return;
     memcpy(service->status, text, sizeof(text));
@@ -90,10 +111,16 @@ static void look(struct service *service, struct server *server)
 
 int service_wait(struct service *service, struct server *server, const sigset_t *signals)
 {
-    int64_t us = look_us(service);
-    struct timespec pause = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
-    int signal_number;
-    while ((signal_number = sigtimedwait(signals, NULL, &pause)) < 0)
-        look(service, server);
-    return signal_number;
+    for (;;) {
+        int64_t now_us = clock_monotonic_us();
+        if (now_us >= service->look_at_us) {
+            look(service, server);
+            service->look_at_us = now_us + look_us(service);
+        }
+        int64_t us = service->look_at_us - now_us;
+        struct timespec pause = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+        int signal_number = sigtimedwait(signals, NULL, &pause);
+        if (signal_number > 0)
+            return signal_number;
+    }
 }

@@ -8,6 +8,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import threading
 import urllib.request
 
 import pytest
@@ -18,6 +19,29 @@ from harness.manager import ActivatedDaemon, Manager, StoppedThread
 
 GET = b"GET {url}/x HTTP/1.1\r\nHost: {host}\r\n\r\n"
 WATCHDOG_US = 800_000
+
+
+def last_status(manager):
+    return [line for line in manager.lines() if line.startswith("STATUS=")][-1]
+
+
+class Signals:
+    """One after another to a daemon, until the block ends."""
+
+    def __init__(self, hark, number, every):
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._send, args=(hark, number, every))
+
+    def _send(self, hark, number, every):
+        while not self.over.wait(every):
+            hark.signal(number)
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *failure):
+        self.over.set()
+        self.thread.join()
 
 
 @pytest.fixture
@@ -58,6 +82,12 @@ def test_bad_file_ends_a_reload_too(daemon, manager):
     hark.signal(signal.SIGHUP)
     hark.wait_log("the old configuration stays")
     manager.wait("READY=1", count=2)
+    mistake = re.compile(r"STATUS=Recording; .*; the reload at [\d:]{8} failed, see the log")
+    wait_until(lambda: mistake.fullmatch(last_status(manager)), "the status to say so")
+    hark.config_file.write_text("log_level = info\n")
+    hark.signal(signal.SIGHUP)
+    manager.wait("READY=1", count=3)
+    wait_until(lambda: not mistake.fullmatch(last_status(manager)), "the status to be good again")
 
 
 def test_status_says_what_it_does(daemon, manager, origin, client):
@@ -99,6 +129,19 @@ def test_watchdog_starves_with_a_thread_that_hangs(daemon, manager, thread):
     with StoppedThread(hark.pid, thread):
         wait_stable(lambda: manager.count("WATCHDOG=1"), "the watchdog's food", still_for=2)
     manager.wait("WATCHDOG=1", count=manager.count("WATCHDOG=1") + 2)
+
+
+def test_signals_do_not_starve_the_watchdog(daemon, manager):
+    """Each one used to begin the pause before the next look anew."""
+    hark = daemon(env=manager.environment(4 * WATCHDOG_US))
+    fed = manager.count("WATCHDOG=1")
+    with Signals(hark, signal.SIGUSR1, every=0.05):
+        manager.wait("WATCHDOG=1", count=fed + 3, seconds=20)
+
+
+def test_watchdog_that_is_too_quick_is_named(daemon, manager):
+    hark = daemon(env=manager.environment(500_000))
+    hark.wait_log("a watchdog of 500 ms may end hark without need; give it 4 s")
 
 
 def test_waiting_for_a_locked_file_is_alive(daemon, manager, origin, client):
