@@ -11,9 +11,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define ANSWER_MAX_BYTES ((size_t)16 * 1024 * 1024)
@@ -251,6 +254,25 @@ enum daemon_answer daemon_get(const char *data_dir, const char *path, json_t **v
 {
     const struct question question = {.method = "GET", .path = path, .expected = HTTP_OK};
     return ask(data_dir, &question, value, err);
+}
+
+pid_t daemon_find_process(const char *data_dir)
+{
+    int folder = open(data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct ucred peer = {0};
+    socklen_t length = sizeof peer;
+    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/" CONTROL_SOCKET_NAME,
+             folder);
+    bool is_there = folder >= 0 && fd >= 0 &&
+                    connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+                    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0;
+    if (folder >= 0)
+        close(folder);
+    if (fd >= 0)
+        close(fd);
+    return is_there ? peer.pid : 0;
 }
 
 enum daemon_answer daemon_change(const char *data_dir, const char *method, const char *path,

@@ -21,6 +21,9 @@ enum daemon_answer {
 enum daemon_answer daemon_get(const char *data_dir, const char *path, json_t **value,
                               struct err *err);
 
+// Who listens on the socket, whether it answers or not; 0: nobody.
+pid_t daemon_find_process(const char *data_dir);
+
 // `method` on `path` with `body` (JSON; NULL: none), however long it takes. The caller owns the
 // value, which is NULL if the answer has no content.
 enum daemon_answer daemon_change(const char *data_dir, const char *method, const char *path,

@@ -110,8 +110,8 @@ static void check_all(struct doctor *doctor)
     doctor_check_config(doctor);
     doctor_check_folder(doctor);
     doctor_check_disk(doctor);
-    doctor_check_retention(doctor);
     doctor_check_daemon(doctor);
+    doctor_check_retention(doctor);
     doctor_check_mode(doctor);
     doctor_check_ports(doctor);
     doctor_check_recording(doctor);
@@ -160,14 +160,14 @@ static const struct command_option options[] = {
 const struct command command_doctor = {
     .name = "doctor",
     .summary = "check the set-up, with what mends each finding",
-    .help = "Looks at the configuration, the data folder, the disk, what is kept, the daemon, its\n"
-            "mode and its ports, the recording, who trusts the certificate authority, the\n"
+    .help = "Looks at the configuration, the data folder, the disk, the daemon, its mode and its\n"
+            "ports, what is kept, the recording, who trusts the certificate authority, the\n"
             "environment of this shell, name resolution, clock, limits and libraries. Changes\n"
             "nothing.\n"
             "\n"
             "A finding is ok, a note, a warning (something will go wrong) or a problem (something\n"
-            "does), and a line with the command that mends it. Exit status 1 says that there are\n"
-            "problems.\n",
+            "does), and a line for a shell that mends it, with a word for people behind a #. Exit\n"
+            "status 1 says that there are problems.\n",
     .options = options,
     .needs = NEEDS_CONFIG | JUDGES_CONFIG,
     .run = run,

@@ -5,6 +5,7 @@
 #include "hark/clock.h"
 #include "hark/human.h"
 #include "hark/mem.h"
+#include "hark/redact.h"
 #include "hark/store_reader.h"
 
 #include <errno.h>
@@ -21,8 +22,6 @@
 #define MIB              ((int64_t)1024 * 1024)
 #define FREE_LEAST       (256 * MIB)
 #define FREE_LITTLE      (1024 * MIB)
-#define WAL_LARGE        (1024 * MIB)
-#define CHECK_MAX_US     ((int64_t)5000000)
 #define FUTURE_US        ((int64_t)3600 * 1000000)
 #define EARLIEST_YEAR    2026
 #define LATEST_YEAR      2100
@@ -30,30 +29,79 @@
 
 // --- the data folder -----------------------------------------------------------------------------
 
-static void check_file(struct doctor *doctor, const char *name)
+// A file of the data folder that only its owner may use.
+struct private_file {
+    const char *name;
+    mode_t type;
+    off_t bytes; // 0: any number
+};
+
+static const struct private_file private_files[] = {
+    {"ca-key.pem", S_IFREG, 0},
+    {"token", S_IFREG, 0},
+    {"control.sock", S_IFSOCK, 0},
+    {"redact-key", S_IFREG, REDACT_KEY_BYTES},
+};
+
+// The folder's owner serves from it; root only looks.
+static uid_t owner_of(const struct doctor *doctor)
 {
     struct stat info;
-    char *path = mem_printf("%s/%s", doctor->data_dir, name);
-    if (lstat(path, &info) == 0 && info.st_uid != geteuid() && geteuid() != 0)
+    return geteuid() == 0 && stat(doctor->data_dir, &info) == 0 ? info.st_uid : geteuid();
+}
+
+static void check_file(struct doctor *doctor, const struct private_file *file)
+{
+    struct stat info;
+    char *path = mem_printf("%s/%s", doctor->data_dir, file->name);
+    char *word = doctor_quote(path);
+    uid_t owner = owner_of(doctor);
+    bool is_there = lstat(path, &info) == 0;
+    if (is_there && (info.st_mode & S_IFMT) != file->type)
+        doctor_say(doctor, FINDING_PROBLEM, "files", mem_printf("mv %s %s.old", word, word),
+                   "%s is no %s", path, file->type == S_IFSOCK ? "socket" : "regular file");
+    else if (is_there && info.st_uid != owner && info.st_uid != geteuid())
         doctor_say(doctor, FINDING_PROBLEM, "files",
-                   mem_printf("sudo chown %u %s", geteuid(), path), "%s belongs to user %u", path,
-                   info.st_uid);
-    else if (lstat(path, &info) == 0 && (info.st_mode & FOLDER_MODE_MASK) != 0)
-        doctor_say(doctor, FINDING_PROBLEM, "files", mem_printf("chmod 600 %s", path),
+                   mem_printf("%schown %u %s", doctor_sudo(), (unsigned)owner, word),
+                   "%s belongs to user %u", path, (unsigned)info.st_uid);
+    else if (is_there && (info.st_mode & FOLDER_MODE_MASK) != 0)
+        doctor_say(doctor, FINDING_PROBLEM, "files", mem_printf("chmod 600 %s", word),
                    "others may use %s (mode %04o)", path, (unsigned)info.st_mode & 07777);
+    else if (is_there && file->bytes != 0 && info.st_size != file->bytes)
+        doctor_say(doctor, FINDING_PROBLEM, "files", mem_printf("rm %s", word),
+                   "%s has %" PRId64 " bytes and not the %" PRId64
+                   " of a key; a new one makes other marks than those that are recorded",
+                   path, (int64_t)info.st_size, (int64_t)file->bytes);
+    free(word);
     free(path);
 }
 
 static void check_files(struct doctor *doctor)
 {
-    static const char *const private_files[] = {"ca-key.pem", "token", "control.sock",
-                                                "redact-key"};
     size_t before = doctor->count;
-    for (size_t i = 0; i < sizeof private_files / sizeof private_files[0]; i++)
-        check_file(doctor, private_files[i]);
+    for (size_t i = 0; i < sizeof private_files / sizeof private_files[0]; i++) {
+        check_file(doctor, &private_files[i]);
+        if (i == 0)
+            doctor->has_bad_key = doctor->count > before;
+    }
     if (doctor->count == before)
         doctor_say(doctor, FINDING_OK, "files", NULL,
                    "key, token and socket are the owner's alone");
+}
+
+static void say_no_folder(struct doctor *doctor, int why)
+{
+    const char *path = doctor->data_dir;
+    if (why == ENOENT) {
+        doctor_say(doctor, FINDING_NOTE, "data folder", NULL,
+                   "%s does not exist yet; hark makes it when it starts", path);
+        return;
+    }
+    char *word = doctor_quote(path);
+    doctor_say(doctor, FINDING_PROBLEM, "data folder",
+               mem_printf("namei -l %s  # or choose another with --data-dir", word), "%s: %s", path,
+               strerror(why));
+    free(word);
 }
 
 void doctor_check_folder(struct doctor *doctor)
@@ -61,27 +109,23 @@ void doctor_check_folder(struct doctor *doctor)
     struct stat info;
     const char *path = doctor->data_dir;
     if (stat(path, &info) != 0) {
-        if (errno == ENOENT)
-            doctor_say(doctor, FINDING_NOTE, "data folder", NULL,
-                       "%s does not exist yet; hark makes it when it starts", path);
-        else
-            doctor_say(doctor, FINDING_PROBLEM, "data folder",
-                       mem_printf("namei -l %s, and choose another with --data-dir", path),
-                       "%s: %s", path, strerror(errno));
+        say_no_folder(doctor, errno);
         return;
     }
+    char *word = doctor_quote(path);
     if (!S_ISDIR(info.st_mode))
-        doctor_say(doctor, FINDING_PROBLEM, "data folder", mem_printf("mv %s %s.old", path, path),
+        doctor_say(doctor, FINDING_PROBLEM, "data folder", mem_printf("mv %s %s.old", word, word),
                    "%s is not a folder", path);
     else if (info.st_uid != geteuid() && geteuid() != 0)
         doctor_say(doctor, FINDING_PROBLEM, "data folder",
-                   mem_printf("sudo chown -R %u %s", geteuid(), path), "%s belongs to user %u",
+                   mem_printf("sudo chown -R %u %s", geteuid(), word), "%s belongs to user %u",
                    path, info.st_uid);
     else if ((info.st_mode & FOLDER_MODE_MASK) != 0)
-        doctor_say(doctor, FINDING_PROBLEM, "data folder", mem_printf("chmod 700 %s", path),
+        doctor_say(doctor, FINDING_PROBLEM, "data folder", mem_printf("chmod 700 %s", word),
                    "others may look into %s (mode %04o)", path, (unsigned)info.st_mode & 07777);
     else
         doctor_say(doctor, FINDING_OK, "data folder", NULL, "%s", path);
+    free(word);
     check_files(doctor);
 }
 
@@ -116,11 +160,11 @@ static void check_file_system(struct doctor *doctor, const char *path)
         return;
     if (doctor_is_network_file_system((long)info.f_type))
         doctor_say(doctor, FINDING_PROBLEM, "file system",
-                   mem_strdup("hark serve --db FILE, with a FILE on a disk of this machine"),
+                   mem_strdup("# in hark.conf: db = FILE, with a FILE on a disk of this machine"),
                    "%s is on a network: a recording there can be damaged", path);
     else if ((long)info.f_type == memory)
         doctor_say(doctor, FINDING_WARNING, "file system",
-                   mem_strdup("hark serve --data-dir FOLDER, with a FOLDER on a disk"),
+                   mem_strdup("# in hark.conf: db = FILE, with a FILE on a disk"),
                    "%s is in memory: the recording is gone after a restart of the machine", path);
 }
 
@@ -185,113 +229,84 @@ static int64_t room_bytes(const struct doctor *doctor)
     return bytes;
 }
 
+// The file that a setting can be added to.
+static char *config_file(const struct doctor *doctor)
+{
+    const char *file = config_file_in_use(doctor->config);
+    const char *folder = getenv("XDG_CONFIG_HOME");
+    const char *home = getenv("HOME");
+    if (file != NULL)
+        return mem_strdup(file);
+    if (folder != NULL && folder[0] == '/')
+        return mem_printf("%s/hark/hark.conf", folder);
+    return home == NULL ? mem_strdup("/etc/hark/hark.conf")
+                        : mem_printf("%s/.config/hark/hark.conf", home);
+}
+
+// "echo …  >>FILE", and to whom it is told then.
+static char *add_limit(const struct doctor *doctor)
+{
+    struct buffer line = {0};
+    char *file = config_file(doctor);
+    char *copy = mem_strdup(file);
+    char *folder = doctor_quote(dirname(copy));
+    char *word = doctor_quote(file);
+    if (access(file, F_OK) != 0)
+        buffer_printf(&line, "mkdir -p %s; ", folder);
+    buffer_printf(&line, "echo 'keep_bytes = 10G' >>%s", word);
+    if (doctor->pid != 0)
+        buffer_printf(&line, "; kill -HUP %d", (int)doctor->pid);
+    free(word);
+    free(folder);
+    free(copy);
+    free(file);
+    return buffer_take(&line);
+}
+
+// Where it was said, if that is here; a daemon may have heard of it elsewhere.
+static char *lower_limit(const struct doctor *doctor, int64_t bytes)
+{
+    const char *file = config_file_in_use(doctor->config);
+    const char *origin = config_origin(doctor->config, "keep_bytes");
+    int64_t mebibytes = bytes / MIB;
+    if (strncmp(origin, "HARK_", strlen("HARK_")) == 0)
+        return mem_printf("export %s=%" PRId64 "M", origin, mebibytes);
+    if (file == NULL || strncmp(origin, file, strlen(file)) != 0)
+        return mem_printf("# keep_bytes = %" PRId64 "M where it is set", mebibytes);
+    char *word = doctor_quote(file);
+    char *line =
+        mem_printf("sed -i 's/^ *keep_bytes *=.*/keep_bytes = %" PRId64 "M/' %s", mebibytes, word);
+    free(word);
+    return line;
+}
+
+static int64_t limit_of(const struct doctor *doctor, const char *key, int64_t configured)
+{
+    // A daemon may have been started with flags, or an environment of its own.
+    return doctor->status == NULL ? configured
+                                  : json_integer_value(json_object_get(doctor->status, key));
+}
+
 void doctor_check_retention(struct doctor *doctor)
 {
     const struct config *config = doctor->config;
     if (config == NULL || doctor->db_path == NULL)
         return;
+    int64_t keep_bytes = limit_of(doctor, "keep_bytes", config->keep_bytes);
+    int64_t keep_age_ms = limit_of(doctor, "keep_age_ms", config->keep_age_ms);
     int64_t room = room_bytes(doctor);
     struct buffer size = {0};
     human_append_size(&size, room);
-    if (config->keep_bytes == 0 && config->keep_age_ms == 0)
-        doctor_say(doctor, FINDING_NOTE, "retention",
-                   mem_strdup("keep_bytes = 10G, or keep_age = 30d, in hark.conf"),
+    if (keep_bytes == 0 && keep_age_ms == 0)
+        doctor_say(doctor, FINDING_NOTE, "retention", add_limit(doctor),
                    "neither keep_bytes nor keep_age is set: the recording grows until somebody "
                    "prunes it");
-    else if (room >= 0 && config->keep_bytes > room)
-        doctor_say(doctor, FINDING_WARNING, "retention",
-                   mem_printf("keep_bytes = %" PRId64 "M in hark.conf", room / 2 / MIB),
+    else if (room >= 0 && keep_bytes > room)
+        doctor_say(doctor, FINDING_WARNING, "retention", lower_limit(doctor, room / 2),
                    "keep_bytes is more than the %s that the disk has for the recording", size.data);
     else
         doctor_say(doctor, FINDING_OK, "retention", NULL, "what is kept is limited");
     buffer_fini(&size);
-}
-
-// --- the recording -------------------------------------------------------------------------------
-
-struct verdict {
-    int64_t deadline_us;
-    bool is_late;
-    char *complaint; // the first line of quick_check other than "ok"
-};
-
-static bool is_late(void *ctx)
-{
-    struct verdict *verdict = ctx;
-    verdict->is_late = clock_monotonic_us() > verdict->deadline_us;
-    return verdict->is_late;
-}
-
-static int on_verdict(void *ctx, size_t count, const char *const *names, const struct value *values)
-{
-    struct verdict *verdict = ctx;
-    (void)names;
-    bool is_text = count == 1 && values[0].type == VALUE_TEXT;
-    if (is_text && strcmp(values[0].data, "ok") != 0 && verdict->complaint == NULL)
-        verdict->complaint = mem_strdup(values[0].data);
-    return 0;
-}
-
-static void say_damaged(struct doctor *doctor, const char *complaint)
-{
-    doctor_say(
-        doctor, FINDING_PROBLEM, "recording",
-        mem_printf("stop hark, then: sqlite3 %s .recover | sqlite3 mended.db", doctor->db_path),
-        "%s is damaged: %s", doctor->db_path, complaint);
-}
-
-static void check_content(struct doctor *doctor, struct store_reader *reader)
-{
-    struct verdict verdict = {.deadline_us = clock_monotonic_us() + CHECK_MAX_US};
-    struct err err = {0};
-    store_reader_watch(reader, is_late, &verdict);
-    int rc = store_query(reader, "PRAGMA quick_check", NULL, on_verdict, &verdict, &err);
-    store_reader_watch(reader, NULL, NULL);
-    if (verdict.complaint != NULL)
-        say_damaged(doctor, verdict.complaint);
-    else if (rc != 0 && verdict.is_late)
-        doctor_say(doctor, FINDING_NOTE, "recording",
-                   mem_printf("hark sql 'PRAGMA quick_check' --db %s", doctor->db_path),
-                   "%s is too large to be checked in 5 s; what was looked at is good",
-                   doctor->db_path);
-    else if (rc != 0)
-        say_damaged(doctor, err.text);
-    else
-        doctor_say(doctor, FINDING_OK, "recording", NULL, "%s is whole", doctor->db_path);
-    free(verdict.complaint);
-}
-
-static void check_wal(struct doctor *doctor)
-{
-    struct stat info;
-    char *path = mem_printf("%s-wal", doctor->db_path);
-    if (stat(path, &info) == 0 && info.st_size > WAL_LARGE)
-        doctor_say(doctor, FINDING_WARNING, "recording", mem_printf("fuser -v %s", doctor->db_path),
-                   "%s is larger than 1 GiB: a program has been reading the recording for long "
-                   "and keeps it from shrinking",
-                   path);
-    free(path);
-}
-
-void doctor_check_recording(struct doctor *doctor)
-{
-    struct err err = {0};
-    if (doctor->db_path == NULL)
-        return;
-    if (access(doctor->db_path, F_OK) != 0) {
-        doctor_say(doctor, FINDING_NOTE, "recording", NULL,
-                   "%s does not exist yet; hark makes it when it starts", doctor->db_path);
-        return;
-    }
-    struct store_reader *reader = store_reader_open(doctor->db_path, &err);
-    if (reader == NULL) {
-        doctor_say(doctor, FINDING_PROBLEM, "recording", mem_strdup("hark serve --db ANOTHER-FILE"),
-                   "%s", err.text);
-        return;
-    }
-    check_content(doctor, reader);
-    check_wal(doctor);
-    store_reader_close(reader);
 }
 
 // --- the clock -----------------------------------------------------------------------------------

@@ -107,11 +107,13 @@ static void check_halves(struct doctor *doctor)
 {
     bool is_http_ours = leads_to_daemon(doctor, "http_proxy", "HTTP_PROXY");
     bool is_https_ours = leads_to_daemon(doctor, "https_proxy", "HTTPS_PROXY");
+    char *env = doctor_hark(doctor, "env");
     if (is_http_ours != is_https_ours)
-        doctor_say(doctor, FINDING_WARNING, "environment", mem_strdup("eval \"$(hark env)\""),
+        doctor_say(doctor, FINDING_WARNING, "environment", mem_printf("eval \"$(%s)\"", env),
                    "%s leads to hark and %s does not: %s requests go past it",
                    is_http_ours ? "http_proxy" : "https_proxy",
                    is_http_ours ? "https_proxy" : "http_proxy", is_http_ours ? "https" : "http");
+    free(env);
 }
 
 static void check_bypass(struct doctor *doctor, const char *name)

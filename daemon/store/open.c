@@ -337,6 +337,36 @@ void store_writer_close(struct store_writer *writer)
     writer_destroy(writer);
 }
 
+static enum store_prospect foresee_recording(const char *path)
+{
+    sqlite3 *db = NULL;
+    struct err ignored = {0};
+    int64_t version = 0;
+    bool is_read =
+        sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK &&
+        sql_integer(db, "PRAGMA user_version", &version, path, &ignored) == 0;
+    bool is_damaged = !is_read && db != NULL && sql_is_damage(sqlite3_errcode(db));
+    sqlite3_close(db);
+    if (is_damaged)
+        return STORE_WILL_SET_ASIDE;
+    return is_read && version < schema_version() ? STORE_WILL_MIGRATE : STORE_WILL_REFUSE;
+}
+
+enum store_prospect store_foresee(const char *path, bool is_own_place)
+{
+    switch (identity_look(path)) {
+    case FILE_BLANK:
+        return STORE_WILL_BEGIN;
+    case FILE_RECORDING:
+        return foresee_recording(path);
+    case FILE_NO_DATABASE:
+        return is_own_place || lock_exists(path) ? STORE_WILL_SET_ASIDE : STORE_WILL_REFUSE;
+    case FILE_OTHER_DATABASE:
+        break;
+    }
+    return STORE_WILL_REFUSE;
+}
+
 pid_t store_find_writer(const char *path)
 {
     struct err ignored = {0};

@@ -51,6 +51,14 @@ bool store_writer_has_begun(const struct store_writer *writer); // has that been
 // write permission can open the file.
 void store_writer_close(struct store_writer *writer);
 
+// What the next writer will do with a file that store_reader_open() refuses. Thread: any.
+enum store_prospect {
+    STORE_WILL_BEGIN,     // nothing is in it yet
+    STORE_WILL_MIGRATE,   // an older hark made it
+    STORE_WILL_SET_ASIDE, // it is damaged, and a new one begins
+    STORE_WILL_REFUSE
+};
+enum store_prospect store_foresee(const char *path, bool is_own_place);
 // Which process writes to the file now; 0: none, or it is not known. Thread: any.
 pid_t store_find_writer(const char *path);
 

@@ -4,13 +4,15 @@
 import json
 import os
 import resource
+import signal
 import socket
 import sqlite3
 import subprocess
 import tempfile
+import threading
 
 import pytest
-from harness import run_hark
+from harness import SCALE, run_hark, wait_until
 from harness.daemon import HARK, clean_environment
 
 
@@ -21,6 +23,19 @@ def doctor(home, *flags, folder=None, **env):
     report = json.loads(done.stdout)
     assert done.returncode == (1 if report["problems"] else 0)
     return report["findings"]
+
+
+def paste(finding, home, env=None):
+    """Give the mend to a shell as it is printed. A daemon that it would begin is not waited for."""
+    (home / "mends").mkdir(exist_ok=True)
+    hark = home / "mends/hark"
+    hark.write_text(f'#!/bin/sh\n[ "$1" = serve ] || exec {HARK} "$@"\n')
+    hark.chmod(0o755)
+    path = f"{home / 'mends'}:{(env or {}).get('PATH', os.environ['PATH'])}"
+    environment = {**clean_environment(home), **(env or {}), "PATH": path}
+    done = subprocess.run(["/bin/sh", "-ec", finding["mend"]], env=environment, cwd=home,
+                          timeout=60 * SCALE, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
 
 
 def of(findings, check, level=None):
@@ -47,7 +62,7 @@ def test_a_fresh_home_has_no_problem_and_stays_as_it_was(home):
     before = sorted(str(p) for p in home.rglob("*"))
     findings = doctor(home)
     assert not of(findings, "data folder", "problem") and one(findings, "data folder", "note")
-    assert one(findings, "daemon", "note")["mend"] == "hark serve"
+    assert one(findings, "daemon", "note")["mend"] == f"hark serve --data-dir {home / 'data'}"
     assert sorted(str(p) for p in home.rglob("*")) == before
 
 
@@ -61,7 +76,9 @@ def test_all_is_well_with_a_running_daemon(daemon, tmp_path):
 
 def test_text_is_for_eighty_columns(home):
     done = run_hark("doctor", "--data-dir", home / "data", home=home)
-    assert all(len(line) <= 80 or " " not in line[9:].strip() for line in done.stdout.splitlines())
+    for line in done.stdout.splitlines():
+        is_whole = line.strip().startswith("mend: ") or " " not in line[9:].strip()
+        assert len(line) <= 80 or is_whole, line
     assert done.stdout.rstrip().endswith(" warnings.")
 
 
@@ -69,6 +86,11 @@ def test_mistake_in_the_file_is_named_with_its_line(home):
     (home / "hark.conf").write_text("# first\nmdoe = off\n")
     found = one(doctor(home, "--config", home / "hark.conf"), "configuration", "problem")
     assert "hark.conf:2" in found["text"] and "--check-config" in found["mend"]
+
+
+def test_mistake_in_a_variable_is_mended_by_unsetting_it(home):
+    found = one(doctor(home, HARK_KEEP_BYTES="5Gb"), "configuration", "problem")
+    assert found["mend"] == "unset HARK_KEEP_BYTES"
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o710])
@@ -123,6 +145,144 @@ def test_damaged_recording(daemon, origin, client):
     assert str(hark.db) in found["text"]
 
 
+class TestMends:
+    """Each is pasted as it is printed, and then the finding is gone and a start succeeds."""
+
+    @pytest.fixture
+    def stopped(self, daemon):
+        hark = daemon()
+        hark.stop()
+        return hark
+
+    @staticmethod
+    def mended(hark, check, env=None):
+        found = one(doctor(hark.home, folder=hark.data_dir, **(env or {})), check, "problem")
+        paste(found, hark.home)
+        after = doctor(hark.home, folder=hark.data_dir, **(env or {}))
+        assert not of(after, check, "problem"), after
+        hark.start()
+
+    def test_authority_that_is_none(self, stopped):
+        (stopped.data_dir / "ca.pem").write_text("garbage\n")
+        self.mended(stopped, "authority")
+
+    def test_key_that_others_may_read_is_one_finding(self, stopped):
+        (stopped.data_dir / "ca-key.pem").chmod(0o644)
+        before = (stopped.data_dir / "ca.pem").read_text()
+        assert not of(doctor(stopped.home, folder=stopped.data_dir), "authority")
+        self.mended(stopped, "files")
+        assert (stopped.data_dir / "ca.pem").read_text() == before
+
+    @pytest.mark.parametrize("name", ["control.sock", "token"])
+    def test_folder_in_the_place_of_a_file(self, stopped, name):
+        (stopped.data_dir / name).unlink(missing_ok=True)
+        (stopped.data_dir / name).mkdir()
+        self.mended(stopped, "files")
+
+    @pytest.mark.parametrize("content", [b"", b"short"])
+    def test_key_of_marks_that_is_none(self, daemon, content):
+        hark = daemon(settings=["redact_headers=X-Secret"])
+        hark.stop()
+        (hark.data_dir / "redact-key").write_bytes(content)
+        self.mended(hark, "files")
+
+    @pytest.mark.parametrize("suffix", ["", "-wal", ".lock"])
+    def test_folder_in_the_place_of_the_recording(self, stopped, suffix):
+        path = stopped.data_dir / f"hark.db{suffix}"
+        path.unlink()
+        path.mkdir()
+        self.mended(stopped, "recording")
+
+    def test_link_that_leads_nowhere(self, stopped):
+        stopped.db.unlink()
+        stopped.db.symlink_to("/no/such/folder/hark.db")
+        self.mended(stopped, "recording")
+
+    def test_database_of_another_program(self, stopped):
+        for name in ("hark.db", "hark.db-wal", "hark.db-shm"):
+            (stopped.data_dir / name).unlink(missing_ok=True)
+        sqlite3.connect(stopped.db).execute("CREATE TABLE mine (x)").connection.commit()
+        self.mended(stopped, "recording")
+
+    def test_damaged_recording(self, stopped):
+        with open(stopped.db, "r+b") as file:
+            file.seek(4096)
+            file.write(b"\xff" * 8192)
+        self.mended(stopped, "recording")
+
+    def test_folder_with_odd_characters(self, tmp_path):
+        odd = tmp_path / "my 'data' $dir"
+        odd.mkdir(mode=0o755)
+        paste(one(doctor(tmp_path, folder=odd), "data folder", "problem"), tmp_path)
+        assert not of(doctor(tmp_path, folder=odd), "data folder", "problem")
+
+    def test_what_the_next_start_mends_is_no_problem(self, stopped):
+        version = stopped.value("PRAGMA user_version")
+        connection = sqlite3.connect(stopped.db)
+        connection.execute(f"PRAGMA user_version = {version - 1}")
+        connection.close()
+        found = one(doctor(stopped.home, folder=stopped.data_dir), "recording", "note")
+        assert "older hark" in found["text"] and found["mend"].startswith("hark serve")
+        stopped.db.write_bytes(b"")
+        found = one(doctor(stopped.home, folder=stopped.data_dir), "recording", "note")
+        assert "is empty" in found["text"] and found["mend"] is None
+        stopped.db.write_bytes(b"garbage" * 100)
+        found = one(doctor(stopped.home, folder=stopped.data_dir), "recording", "warning")
+        assert "sets it aside" in found["text"]
+        (stopped.data_dir / "hark.db-wal").unlink(missing_ok=True)
+        stopped.start()
+        assert list(stopped.data_dir.glob("hark.db.damaged-*"))
+
+    def test_folder_and_file_that_were_asked_about_are_kept(self, home):
+        flags = ["--config", home / "hark.conf"]
+        found = one(doctor(home, *flags), "daemon", "note")
+        assert found["mend"] == f"hark serve --data-dir {home / 'data'} --config {home / 'hark.conf'}"
+
+    def test_limit_is_added_to_the_file(self, home):
+        (home / "data").mkdir(mode=0o700)
+        paste(one(doctor(home), "retention", "note"), home)
+        assert "keep_bytes = 10G" in (home / ".config/hark/hark.conf").read_text()
+        assert not of(doctor(home), "retention", "note")
+
+
+def test_daemon_with_settings_of_its_own(daemon):
+    """What it was started with counts, and not what this shell would start."""
+    hark = daemon(settings=["keep_bytes=4M"], ui="127.0.0.1:0")
+    env = {"HARK_LISTEN": "127.0.0.1:4275", "HARK_UI": "127.0.0.1:4276"}
+    findings = doctor(hark.home, folder=hark.data_dir, **env)
+    assert of(findings, "retention", "ok")
+    found = [f["text"] for f in of(findings, "ports", "ok")]
+    assert found == [f"127.0.0.1:{hark.proxy_port} (listen) is the daemon's",
+                     f"127.0.0.1:{hark.page_port} (ui) is the daemon's"]
+    others = [f for f in of(findings, "ports") if f["level"] != "ok"]
+    assert [f["level"] for f in others] == ["note", "note"] and not any(f["mend"] for f in others)
+
+
+def test_daemon_that_hangs_is_named(daemon):
+    hark = daemon()
+    hark.signal(signal.SIGSTOP)
+    try:
+        found = one(doctor(hark.home, folder=hark.data_dir), "daemon", "problem")
+    finally:
+        hark.signal(signal.SIGCONT)
+    assert found["mend"] == f"kill -9 {hark.pid}; hark serve --data-dir {hark.data_dir}"
+
+
+def test_daemon_that_is_about_to_end(daemon, origin, client):
+    gate = threading.Event()
+    hark, server = daemon(), origin(lambda conn: (conn.read_request(), gate.wait(60)))
+    client(hark).send(f"GET {server.url}/ HTTP/1.1\r\nHost: {server.host}\r\n\r\n".encode())
+    wait_until(
+        lambda: json.loads(hark.cli("status", "--json").stdout)["exchanges_in_flight"],
+        "the request to begin",
+    )
+    hark.signal(signal.SIGTERM)
+    hark.wait_log("stopping")
+    found = one(doctor(hark.home, folder=hark.data_dir), "daemon", "warning")
+    gate.set()
+    assert "about to end" in found["text"] and found["mend"].startswith("hark serve")
+
+
 def test_file_that_is_no_recording(home):
     (home / "data").mkdir(mode=0o700)
     sqlite3.connect(home / "data/hark.db").execute("CREATE TABLE mine (x)").connection.commit()
@@ -136,8 +296,9 @@ def test_authority_whose_key_is_another_ones(daemon, home):
     run_hark("ca", "path", "--data-dir", other, home=home)
     key = hark.data_dir / "ca-key.pem"
     key.write_bytes((other / "ca-key.pem").read_bytes())
-    found = one(doctor(hark.home, folder=hark.data_dir), "authority", "problem")
-    assert "ca-key.pem" in found["mend"]
+    paste(one(doctor(hark.home, folder=hark.data_dir), "authority", "problem"), hark.home)
+    hark.start()
+    assert of(doctor(hark.home, folder=hark.data_dir), "authority", "ok")
 
 
 def test_bundle_without_the_authority(home):
@@ -149,7 +310,8 @@ def test_bundle_without_the_authority(home):
     bundle = home / "data/bundle.pem"
     assert of(doctor(home), "bundle", "ok")
     bundle.write_text("nothing\n")
-    assert one(doctor(home), "bundle", "problem")["mend"].startswith("hark env")
+    paste(one(doctor(home), "bundle", "problem"), home, env)
+    assert of(doctor(home), "bundle", "ok")
 
 
 class TestEnvironment:
@@ -173,7 +335,7 @@ class TestEnvironment:
         findings = doctor(hark.home, folder=hark.data_dir, **{name: hark.proxy_url})
         found = one(findings, "environment", "warning")
         assert f": {other} requests go past it" in found["text"]
-        assert found["mend"] == 'eval "$(hark env)"'
+        assert found["mend"] == f'eval "$(hark env --data-dir {hark.data_dir})"'
 
     def test_variable_that_is_mistyped(self, home):
         env = {"HARK_LISTNE": "127.0.0.1:1", "HARK_LISTEN": "127.0.0.1:0"}
@@ -238,7 +400,7 @@ def test_what_is_kept(home):
     assert of(doctor(home, HARK_KEEP_AGE="30d"), "retention", "ok")
     assert of(doctor(home, HARK_KEEP_BYTES="10M"), "retention", "ok")
     found = one(doctor(home, HARK_KEEP_BYTES="100000G"), "retention", "warning")
-    assert found["mend"].startswith("keep_bytes = ")
+    assert found["mend"].startswith("export HARK_KEEP_BYTES=")
 
 
 def test_host_of_the_newest_exchange_that_has_no_address(daemon, origin, client):
