@@ -10,10 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WAL_LARGE    ((int64_t)1024 * 1024 * 1024)
 #define CHECK_MAX_US ((int64_t)5000000)
+#define LOCK_LOOKS   20
+#define LOCK_LOOK_NS (50 * 1000 * 1000)
 
 // --- what opens ----------------------------------------------------------------------------------
 
@@ -132,14 +135,14 @@ static bool check_lock(struct doctor *doctor)
     return is_good;
 }
 
-static void say_unusable(struct doctor *doctor, const char *why)
+// Only from its own place hark may move away what is another program's.
+static void say_unusable(struct doctor *doctor, bool is_movable, const char *why)
 {
-    bool is_own_place = doctor->config == NULL || doctor->config->db == NULL;
     char *word = doctor_quote(doctor->db_path);
     char *move = mem_printf("mv %s %s.old", word, word);
-    char *start = is_own_place ? doctor_restart(doctor, move) : doctor_hark(doctor, "serve");
+    char *start = is_movable ? doctor_restart(doctor, move) : doctor_hark(doctor, "serve");
     doctor_say(doctor, FINDING_PROBLEM, "recording",
-               is_own_place ? mem_strdup(start) : mem_printf("%s --db %s.hark", start, word), "%s",
+               is_movable ? mem_strdup(start) : mem_printf("%s --db %s.new", start, word), "%s",
                why);
     free(start);
     free(move);
@@ -164,15 +167,41 @@ static void say_closed(struct doctor *doctor, const char *why)
                    doctor->db_path);
         break;
     case STORE_WILL_REFUSE:
-        say_unusable(doctor, why);
+        say_unusable(doctor, false, why);
+        break;
+    case STORE_WILL_NOT_TOUCH:
+        say_unusable(doctor, is_own_place, why);
         break;
     }
+}
+
+// A transaction of hark's own takes milliseconds: whoever is there for so long writes nothing.
+static bool check_locker(struct doctor *doctor)
+{
+    pid_t pid = 0, other = 0;
+    if (!store_find_locker(doctor->db_path, &pid) || (pid != 0 && pid == doctor->pid))
+        return true;
+    for (int i = 0; i < LOCK_LOOKS; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_LOOK_NS}, NULL);
+        if (!store_find_locker(doctor->db_path, &other) || other != pid)
+            return true;
+    }
+    char *word = doctor_quote(doctor->db_path);
+    char *who = pid == 0 ? mem_strdup("another program") : mem_printf("process %d", (int)pid);
+    char *mend = pid == 0 ? mem_printf("fuser -v %s  # and end what is not hark", word)
+                          : mem_printf("kill %d  # or end its transaction", (int)pid);
+    doctor_say(doctor, FINDING_PROBLEM, "recording", mend,
+               "%s has %s locked: nothing can be recorded meanwhile", who, doctor->db_path);
+    free(who);
+    free(word);
+    return false;
 }
 
 void doctor_check_recording(struct doctor *doctor)
 {
     struct err err = {0};
-    if (doctor->db_path == NULL || !check_kinds(doctor) || !check_lock(doctor))
+    if (doctor->db_path == NULL || !check_kinds(doctor) || !check_lock(doctor) ||
+        !check_locker(doctor))
         return;
     if (access(doctor->db_path, F_OK) != 0) {
         doctor_say(doctor, FINDING_NOTE, "recording", NULL,

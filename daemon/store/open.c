@@ -360,11 +360,11 @@ enum store_prospect store_foresee(const char *path, bool is_own_place)
     case FILE_RECORDING:
         return foresee_recording(path);
     case FILE_NO_DATABASE:
-        return is_own_place || lock_exists(path) ? STORE_WILL_SET_ASIDE : STORE_WILL_REFUSE;
+        return is_own_place || lock_exists(path) ? STORE_WILL_SET_ASIDE : STORE_WILL_NOT_TOUCH;
     case FILE_OTHER_DATABASE:
         break;
     }
-    return STORE_WILL_REFUSE;
+    return STORE_WILL_NOT_TOUCH;
 }
 
 pid_t store_find_writer(const char *path)

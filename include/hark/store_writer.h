@@ -56,9 +56,13 @@ enum store_prospect {
     STORE_WILL_BEGIN,     // nothing is in it yet
     STORE_WILL_MIGRATE,   // an older hark made it
     STORE_WILL_SET_ASIDE, // it is damaged, and a new one begins
-    STORE_WILL_REFUSE
+    STORE_WILL_REFUSE,    // a newer hark made it, or it cannot be read
+    STORE_WILL_NOT_TOUCH  // it is another program's
 };
 enum store_prospect store_foresee(const char *path, bool is_own_place);
+// Has some process the file locked for writing at this moment? *pid: which; 0: not known. Not while
+// this process has the file open, which loses its own locks by it.
+bool store_find_locker(const char *path, pid_t *pid);
 // Which process writes to the file now; 0: none, or it is not known. Thread: any.
 pid_t store_find_writer(const char *path);
 

@@ -268,6 +268,29 @@ def test_daemon_that_hangs_is_named(daemon):
     assert found["mend"] == f"kill -9 {hark.pid}; hark serve --data-dir {hark.data_dir}"
 
 
+def test_program_that_has_the_recording_locked(daemon):
+    hark = daemon()
+    other = sqlite3.connect(hark.db, isolation_level=None)
+    assert of(doctor(hark.home, folder=hark.data_dir), "recording", "ok")
+    for statement in ("BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"):
+        other.execute(statement)
+        found = one(doctor(hark.home, folder=hark.data_dir), "recording", "problem")
+        other.execute("ROLLBACK")
+        assert found["mend"].startswith(f"kill {os.getpid()}  #") and "locked" in found["text"]
+    other.close()
+
+
+def test_recording_of_a_newer_hark_stays_where_it_is(daemon):
+    hark = daemon()
+    hark.stop()
+    connection = sqlite3.connect(hark.db)
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    found = one(doctor(hark.home, folder=hark.data_dir), "recording", "problem")
+    assert "newer hark" in found["text"]
+    assert found["mend"] == f"hark serve --data-dir {hark.data_dir} --db {hark.db}.new"
+
+
 def test_daemon_that_is_about_to_end(daemon, origin, client):
     gate = threading.Event()
     hark, server = daemon(), origin(lambda conn: (conn.read_request(), gate.wait(60)))
