@@ -26,6 +26,8 @@ CLASSPATHS = {
     "clj_http_api": ["clojure", "clj-http", "httpclient", "httpcore", "httpmime", "commons-logging",
                      "commons-codec", "commons-io", "potemkin", "slingshot", "clj-tuple"],
 }
+# Half of the time that a short program takes with all of the compiler and the collector.
+JAVA = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
 MODULES = {"requests": "requests", "httpx": "httpx", "aiohttp": "aiohttp"}
 
 
@@ -81,10 +83,10 @@ def command(source, folder):
         return go_program(source, folder)
     if source.suffix == ".java":
         need("javac", "java")
-        return ["java", *classpath(source.stem), str(source)]
+        return [*JAVA, *classpath(source.stem), str(source)]
     if source.suffix == ".clj":
         need("java")
-        return ["java", *classpath(source.stem), "clojure.main", str(source)]
+        return [*JAVA, *classpath(source.stem), "clojure.main", str(source)]
     if source.suffix == ".mjs" and any(f"_{package}_" in source.name for package in NODE_PACKAGES):
         # Packages are looked for beside the program.
         source = Path(shutil.copy(source, node_modules() / source.name))
