@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#define RESUME_BYTES ((int64_t)512 * 1024)
+
 static enum store_result put_record(struct recorder *recorder, const struct record *record,
                                     struct err *err)
 {
@@ -27,11 +29,27 @@ static enum store_result put_record(struct recorder *recorder, const struct reco
     return result;
 }
 
+// Once the disk is full, a little more has to be free before it goes on: not each row that is
+// deleted begins the recording anew.
+static enum store_result find_room(struct recorder *recorder, const struct record_list *batch,
+                                   struct err *err)
+{
+    struct store_writer *writer = recorder->options.writer;
+    struct err refusal = {0};
+    int64_t bytes = (int64_t)batch->bytes + (recorder_is_failing(recorder) ? RESUME_BYTES : 0);
+    if (store_writer_find_room(writer, bytes, &refusal) == STORE_OK)
+        return STORE_OK;
+    recorder_checkpoint(recorder);
+    return store_writer_find_room(writer, bytes, err);
+}
+
 static enum store_result write_transaction(struct recorder *recorder,
                                            const struct record_list *batch, struct err *err)
 {
     struct store_writer *writer = recorder->options.writer;
-    enum store_result result = store_writer_begin(writer, err);
+    enum store_result result = find_room(recorder, batch, err);
+    if (result == STORE_OK)
+        result = store_writer_begin(writer, err);
     for (const struct record *record = batch->first; result == STORE_OK && record != NULL;
          record = record->next)
         result = put_record(recorder, record, err);

@@ -182,6 +182,7 @@ static int on_commit(void *ctx, sqlite3 *db, const char *name, int frames)
     struct store_writer *writer = ctx;
     int added = frames > writer->wal_frames ? frames - writer->wal_frames : frames;
     writer->wal_written_bytes += added * writer->page_bytes;
+    writer->wal_unmoved_bytes += added * writer->page_bytes;
     writer->wal_frames = frames;
     return SQLITE_OK;
 }
@@ -202,6 +203,8 @@ static int configure(struct store_writer *writer, bool sync_every_commit, struct
         sql_exec(writer->db, sync, "set up", writer->path, err) != 0 ||
         sql_integer(writer->db, "PRAGMA page_size", &writer->page_bytes, writer->path, err) != 0)
         return -1;
+    struct stat wal;
+    writer->wal_unmoved_bytes = stat(writer->wal_path, &wal) == 0 ? wal.st_size : 0; // at most
     sqlite3_wal_hook(writer->db, on_commit, writer);
     return store_writer_limit_wal(writer, WRITER_WAL_LIMIT_BYTES, err) == STORE_OK ? 0 : -1;
 }

@@ -480,6 +480,16 @@ static bool is_restart_due(struct store_writer *writer)
     return true;
 }
 
+static int move_pages(struct store_writer *writer, int mode)
+{
+    int pages = 0;
+    int moved = 0;
+    int code = sqlite3_wal_checkpoint_v2(writer->db, NULL, mode, &pages, &moved);
+    if (code == SQLITE_OK)
+        writer->wal_unmoved_bytes = (pages - moved) * writer->page_bytes;
+    return code;
+}
+
 // PASSIVE moves what no reader still needs. Once all of it is moved, the next transaction begins
 // the WAL anew, if at that moment nobody reads from it. Where somebody always does, that never
 // happens; TRUNCATE waits, a busy time-out long, until those who read now have ended.
@@ -488,9 +498,9 @@ enum store_result store_writer_checkpoint(struct store_writer *writer, int64_t *
 {
     assert(sqlite3_get_autocommit(writer->db));
     writer->wal_written_bytes = 0;
-    int code = sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    int code = move_pages(writer, SQLITE_CHECKPOINT_PASSIVE);
     if (code == SQLITE_OK && is_restart_due(writer)) {
-        code = sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        code = move_pages(writer, SQLITE_CHECKPOINT_TRUNCATE);
         if ((code & 0xff) == SQLITE_BUSY)
             code = SQLITE_OK;
     }

@@ -72,6 +72,7 @@ struct store_writer {
     int64_t page_bytes;
     int64_t wal_limit_bytes;
     int64_t wal_written_bytes; // since the last checkpoint
+    int64_t wal_unmoved_bytes; // in the WAL, and not in the file yet
     int wal_frames;            // in the WAL after the last commit
     int64_t restart_tried_us;  // monotonic; see store_writer_checkpoint()
     // What was made for a row that is being bound, until its statement has run.

@@ -77,6 +77,12 @@ int store_writer_note_clock(struct store_writer *writer, const char *boot_id, in
 bool store_writer_recall_clock(struct store_writer *writer, const char *boot_id,
                                int64_t *offset_us);
 
+// Is there room on the disk for a transaction with so many bytes in it, for moving it and what waits
+// in the WAL into the file, and for deleting something then? Otherwise STORE_FULL; a checkpoint may
+// make room.
+enum store_result store_writer_find_room(struct store_writer *writer, int64_t bytes,
+                                         struct err *err);
+
 // One transaction: begin, any number of puts, commit. After a result other than STORE_OK no
 // transaction is open. BUSY is returned within about 100 ms, so that the caller can look around.
 enum store_result store_writer_begin(struct store_writer *writer, struct err *err);

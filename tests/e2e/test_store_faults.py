@@ -188,6 +188,33 @@ class TestFullDisk:
         hark.wait_log("not recording: .*disk")
         assert client(hark).ask(fill(GET % b"/x", origin(OK))).status == 503
 
+    def test_what_hark_has_filled_can_be_pruned(self, daemon, origin, disk):
+        hark = self.start(daemon, disk, "relaxed")
+        load = Load(hark.proxy_port, origin(LARGE).url, clients=3)
+        fill_disk(hark, load)
+        load.stop()
+        done = hark.cli("prune", "id:1..150")
+        assert done.returncode == 0, done.stderr
+        wait_until(lambda: status_of(hark)["is_recording"], "the recording to go on")
+        assert hark.value("SELECT min(id) FROM exchange") > 80
+        hark.stop()
+        assert hark.value("PRAGMA integrity_check") == "ok"
+
+    @pytest.mark.parametrize("words", [["id:1..80"], ["--keep-bytes", "1M"]])
+    def test_what_hark_has_filled_can_be_pruned_without_a_daemon(self, daemon, origin, disk, words):
+        hark = self.start(daemon, disk, "relaxed")
+        load = Load(hark.proxy_port, origin(LARGE).url, clients=3)
+        fill_disk(hark, load)
+        load.stop()
+        hark.stop()
+        size = hark.db.stat().st_size
+        done = hark.cli("prune", *words)
+        assert done.returncode == 0, done.stderr
+        assert hark.db.stat().st_size < size
+        hark.start()
+        wait_until(lambda: status_of(hark)["is_recording"], "the recording to go on")
+        assert hark.value("PRAGMA integrity_check") == "ok"
+
     @pytest.mark.soak
     def test_recording_goes_on_within_five_seconds(self, daemon, origin, disk):
         hark = self.start(daemon, disk, "relaxed")
