@@ -252,7 +252,7 @@ static int begin_session(struct store_writer *writer, const struct store_writer_
     return err_set(err, "%s", refusal.text);
 }
 
-// --- opening and closing ------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------
 
 static void disconnect(struct store_writer *writer)
 {
@@ -295,6 +295,7 @@ struct store_writer *store_writer_open(const struct store_writer_options *option
 {
     struct store_writer *writer = mem_calloc(1, sizeof(*writer));
     writer->log = options->log;
+    writer->sync_every_commit = options->sync_every_commit;
     writer->lock_fd = -1;
     writer->path = resolve_path(options->path, err);
     if (writer->path == NULL)
@@ -321,6 +322,74 @@ fail:
     writer_destroy(writer);
     return NULL;
 }
+
+// --- beginning anew ------------------------------------------------------------------------------
+
+bool writer_has_moved(struct store_writer *writer)
+{
+    int has_moved = 0;
+    sqlite3_file_control(writer->db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+    return has_moved != 0;
+}
+
+// What was committed goes into the old file, wherever that is now. What stays behind beside it
+// would be taken for the new file's.
+static int leave_old_file(struct store_writer *writer, struct err *err)
+{
+    int code = sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (code != SQLITE_OK)
+        return sql_fail(err, writer->db, "take leave of", writer->path);
+    char *shm_path = mem_printf("%s-shm", writer->path);
+    unlink(writer->wal_path);
+    unlink(shm_path);
+    free(shm_path);
+    return 0;
+}
+
+static int open_new_file(struct store_writer *writer, struct err *err)
+{
+    int64_t wal_limit_bytes = writer->wal_limit_bytes;
+    if (connect_file(writer, err) != 0 || set_up_schema(writer, err) != 0 ||
+        configure(writer, writer->sync_every_commit, err) != 0 ||
+        store_writer_limit_wal(writer, wal_limit_bytes, err) != STORE_OK ||
+        writer_prepare(writer, err) != 0)
+        return -1;
+    sqlite3_busy_timeout(writer->db, WRITER_BUSY_MS);
+    writer->has_session = false;
+    return 0;
+}
+
+// With the ids of before: exchanges that are under way have theirs. A file that somebody has put
+// there may have other exchanges by those ids.
+int writer_begin_anew(struct store_writer *writer, struct err *err)
+{
+    if (access(writer->path, F_OK) == 0)
+        return err_set(err,
+                       "store: write to %s: another file has been put in its place; restart hark "
+                       "to record into it",
+                       writer->path);
+    if (create_file(writer->path, err) != 0)
+        return -1;
+    if (leave_old_file(writer, err) != 0) {
+        unlink(writer->path);
+        return -1;
+    }
+    struct store_writer old = *writer;
+    writer->db = NULL;
+    memset(writer->statements, 0, sizeof(writer->statements));
+    if (open_new_file(writer, err) != 0) {
+        disconnect(writer);
+        unlink(writer->path);
+        *writer = old;
+        return -1;
+    }
+    disconnect(&old);
+    log_warn(writer->log, "store", "%s was removed or moved away; a new recording begins",
+             writer->path);
+    return 0;
+}
+
+// --- closing ------------------------------------------------------------------------------------
 
 void store_writer_close(struct store_writer *writer)
 {

@@ -17,7 +17,9 @@
 static int64_t reserve_of(const struct statvfs *disk)
 {
     int64_t reserve = (int64_t)(disk->f_blocks * disk->f_frsize) / RESERVE_SHARE;
-    return reserve < RESERVE_LEAST ? RESERVE_LEAST : reserve > RESERVE_MOST ? RESERVE_MOST : reserve;
+    return reserve < RESERVE_LEAST  ? RESERVE_LEAST
+           : reserve > RESERVE_MOST ? RESERVE_MOST
+                                    : reserve;
 }
 
 // By how much the file grows once all is moved that waits for it.

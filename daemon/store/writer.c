@@ -314,6 +314,8 @@ static void bind_row(struct store_writer *writer, enum writer_statement which,
 
 enum store_result store_writer_begin(struct store_writer *writer, struct err *err)
 {
+    if (writer_has_moved(writer) && writer_begin_anew(writer, err) != 0)
+        return STORE_FULL;
     enum store_result result = writer_run(writer, STATEMENT_BEGIN, "write to", err);
     bool must_put = result == STORE_OK && !writer->has_session;
     return must_put ? writer_put_own_session(writer, err) : result;
@@ -338,10 +340,14 @@ void store_writer_rollback(struct store_writer *writer)
         sqlite3_exec(writer->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
+// A row that should be there may have gone down with a transaction that a full disk rolled back, or
+// with the whole file; and what there was of its bodies, too.
 static enum store_result put_new_row(struct store_writer *writer, const struct exchange_row *row,
-                                     struct err *err)
+                                     bool was_there, struct err *err)
 {
     bind_row(writer, STATEMENT_INSERT_ROW, row);
+    if (was_there && row->request_size + row->response_size > 0)
+        sqlite3_bind_int(writer->statements[STATEMENT_INSERT_ROW], COLUMN_body_truncated + 1, 1);
     enum store_result result = writer_run(writer, STATEMENT_INSERT_ROW, "write to", err);
     if (result == STORE_OK && row->id >= writer->next_id)
         writer->next_id = row->id + 1;
@@ -353,12 +359,11 @@ enum store_result store_writer_put_row(struct store_writer *writer, const struct
 {
     assert(!sqlite3_get_autocommit(writer->db));
     if (!is_update)
-        return put_new_row(writer, row, err);
+        return put_new_row(writer, row, false, err);
     bind_row(writer, STATEMENT_UPDATE_ROW, row);
     enum store_result result = writer_run(writer, STATEMENT_UPDATE_ROW, "write to", err);
-    // The row may have gone down with a transaction that a full disk rolled back.
     if (result == STORE_OK && sqlite3_changes(writer->db) == 0)
-        return put_new_row(writer, row, err);
+        return put_new_row(writer, row, true, err);
     return result;
 }
 

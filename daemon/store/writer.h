@@ -66,6 +66,7 @@ struct store_writer {
     struct log *log;
     struct store_writer_session session;
     struct arena texts;
+    bool sync_every_commit;
     bool has_session; // its row is in the file
     int64_t session_id;
     int64_t next_id; // first unused exchange id
@@ -83,6 +84,13 @@ struct store_writer {
 // Prepares all statements; fails on a file whose tables are not what they should be.
 int writer_prepare(struct store_writer *writer, struct err *err);
 void writer_finalize(struct store_writer *writer);
+
+// --- open.c --------------------------------------------------------------------------------------
+
+// Has somebody moved the file away, removed or replaced it?
+bool writer_has_moved(struct store_writer *writer);
+// Goes on with a new file in its place, if there is none; otherwise nothing is changed.
+int writer_begin_anew(struct store_writer *writer, struct err *err);
 
 // --- session.c -----------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import ssl
 import subprocess
@@ -222,6 +223,77 @@ class TestFullDisk:
         fill_disk(hark, load)
         assert make_room(hark, disk) < 5 * SCALE
         load.stop()
+
+
+class TestMovedFile:
+    """The recording is removed, moved or replaced under the daemon."""
+
+    @pytest.fixture
+    def hark(self, daemon):
+        return daemon(ui="127.0.0.1:0")
+
+    @pytest.fixture
+    def ask(self, hark, origin, client):
+        server = origin(OK)
+        return lambda path: client(hark).ask(fill(GET % path, server))
+
+    @pytest.mark.parametrize("moved", [True, False], ids=["moved", "removed"])
+    def test_a_new_one_begins(self, hark, ask, moved):
+        ask(b"/first")
+        old_row = hark.wait_row("state = 'done'")
+        old = hark.db.with_name("old.db")
+        hark.db.rename(old) if moved else hark.db.unlink()
+        ask(b"/second")
+        hark.wait_log("warn  store: .* was removed or moved away; a new recording begins")
+        row = hark.wait_row("state = 'done'")
+        assert (row["path"], row["id"], row["session_id"]) == (
+            "/second", old_row["id"] + 1, old_row["session_id"])
+        assert "/second" in hark.cli("ls").stdout
+        assert [each["id"] for each in Api(hark).exchanges()] == [row["id"]]
+        hark.stop()
+        assert hark.value("SELECT group_concat(state) FROM session") == "ended"
+        assert hark.value("PRAGMA integrity_check") == "ok"
+        if moved:
+            with contextlib.closing(sqlite3.connect(old)) as other:
+                assert other.execute("SELECT path FROM exchange").fetchall() == [("/first",)]
+
+    def test_what_was_under_way_is_in_the_new_one(self, hark, origin, client):
+        gate = threading.Event()
+
+        def handle(conn):
+            conn.read_request()
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na")
+            assert gate.wait(20)
+            conn.send(b"b")
+
+        peer = client(hark)
+        peer.send(fill(GET % b"/held", origin(handle)))
+        wait_until(lambda: hark.value("SELECT count(*) FROM body"), "what came first to be written")
+        hark.db.unlink()
+        gate.set()
+        assert peer.response().body == b"ab"
+        hark.wait_log("a new recording begins")
+        row = hark.wait_row("state = 'done'")
+        assert (row["path"], row["body_truncated"]) == ("/held", 1)
+
+    def test_another_file_in_its_place_is_left_alone(self, hark, ask, tmp_path):
+        ask(b"/first")
+        hark.wait_row("state = 'done'")
+        other = tmp_path / "other.db"
+        other.write_bytes(b"something else")
+        other.rename(hark.db)
+        assert ask(b"/second").status == 200
+        hark.wait_log("not recording: .*another file has been put in its place; restart hark")
+        assert Api(hark).ask("/readyz", token=False).status == 503
+        assert hark.db.read_bytes() == b"something else"
+
+    def test_without_its_folder_it_says_so(self, hark, ask):
+        ask(b"/first")
+        hark.wait_row("state = 'done'")
+        shutil.rmtree(hark.data_dir)
+        assert ask(b"/second").status == 200
+        hark.wait_log("not recording: .*No such file or directory")
+        assert Api(hark).ask("/readyz", token=False).status == 503
 
 
 class TestOtherUsersOfTheFile:
