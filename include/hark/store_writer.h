@@ -77,9 +77,9 @@ int store_writer_note_clock(struct store_writer *writer, const char *boot_id, in
 bool store_writer_recall_clock(struct store_writer *writer, const char *boot_id,
                                int64_t *offset_us);
 
-// Is there room on the disk for a transaction with so many bytes in it, for moving it and what waits
-// in the WAL into the file, and for deleting something then? Otherwise STORE_FULL; a checkpoint may
-// make room.
+// Is there room on the disk for a transaction with so many bytes in it, for moving it and what
+// waits in the WAL into the file, and for deleting something then? Otherwise STORE_FULL; a
+// checkpoint may make room.
 enum store_result store_writer_find_room(struct store_writer *writer, int64_t bytes,
                                          struct err *err);
 
