@@ -22,6 +22,7 @@
 #define MIB              ((int64_t)1024 * 1024)
 #define FREE_LEAST       (256 * MIB)
 #define FREE_LITTLE      (1024 * MIB)
+#define RECORDING_LARGE  (64 * MIB)
 #define FUTURE_US        ((int64_t)3600 * 1000000)
 #define EARLIEST_YEAR    2026
 #define LATEST_YEAR      2100
@@ -168,6 +169,19 @@ static void check_file_system(struct doctor *doctor, const char *path)
                    "%s is in memory: the recording is gone after a restart of the machine", path);
 }
 
+// Half of the recording, or a gigabyte of a large one; where the recording is not what takes the
+// space, hark can only point there.
+static char *make_room(const struct doctor *doctor, const char *folder)
+{
+    struct stat status;
+    bool is_there = doctor->db_path != NULL && stat(doctor->db_path, &status) == 0;
+    int64_t bytes = is_there ? status.st_size : 0;
+    if (bytes < RECORDING_LARGE)
+        return mem_printf("df -h %s", folder);
+    int64_t kept = bytes / 2 > FREE_LITTLE ? bytes - FREE_LITTLE : bytes / 2;
+    return mem_printf("hark prune --keep-bytes %" PRId64 "M --db %s", kept / MIB, doctor->db_path);
+}
+
 static void check_space(struct doctor *doctor, const char *folder, const struct statvfs *info)
 {
     int64_t free_bytes = (int64_t)info->f_bavail * (int64_t)info->f_frsize;
@@ -176,9 +190,7 @@ static void check_space(struct doctor *doctor, const char *folder, const struct 
     enum finding_level level = free_bytes < FREE_LEAST    ? FINDING_PROBLEM
                                : free_bytes < FREE_LITTLE ? FINDING_WARNING
                                                           : FINDING_OK;
-    char *mend = level == FINDING_OK
-                     ? NULL
-                     : mem_printf("hark prune --older 7d --data-dir %s", doctor->data_dir);
+    char *mend = level == FINDING_OK ? NULL : make_room(doctor, folder);
     doctor_say(doctor, level, "disk", mend, "%s free at %s", size.data, folder);
     buffer_fini(&size);
     if (info->f_files > 0 && info->f_favail == 0)

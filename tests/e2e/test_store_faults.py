@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import sqlite3
 import ssl
@@ -215,6 +216,20 @@ class TestFullDisk:
         hark.start()
         wait_until(lambda: status_of(hark)["is_recording"], "the recording to go on")
         assert hark.value("PRAGMA integrity_check") == "ok"
+
+    def test_mend_of_doctor_makes_room(self, daemon, origin, client, disk):
+        disk.grow("200m")
+        hark = self.start(daemon, disk, "relaxed")
+        client(hark).ask(fill(GET % b"/large", origin(OK)))
+        hark.wait_row("state = 'done'")
+        hark.stop()
+        with contextlib.closing(sqlite3.connect(hark.db)) as other:
+            other.execute("INSERT INTO body VALUES (1, 'response', 9, 0, zeroblob(80000000))")
+            other.commit()
+        words = re.search(r"free at .*?hark (prune --keep-bytes .*?)$",
+                          hark.cli("doctor").stdout.replace("\n         ", " "), re.M)[1].split()
+        assert hark.cli(*words).returncode == 0
+        assert hark.db.stat().st_size < 1_000_000
 
     @pytest.mark.soak
     def test_recording_goes_on_within_five_seconds(self, daemon, origin, disk):
