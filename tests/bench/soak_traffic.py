@@ -40,10 +40,10 @@ class Ledger:
     def complain(self, number, kind, what):
         self.unexpected.append(f"{time.strftime('%T')} request {number} ({kind}): {what}")
 
-    def check(self, rows):
-        """What is wrong with the (number, state) of `rows`, as text."""
+    def check(self, rows, lost):
+        """What is wrong with the (number, state) of `rows`, of which so many may be lost, as text."""
         seen = bytearray(len(self.codes))
-        problems = []
+        problems, missing = [], []
         for number, state in rows:
             if number >= len(seen) or not self.codes[number]:
                 problems.append(f"row of number {number}, which was never sent")
@@ -57,8 +57,8 @@ class Ledger:
             if count > 1:
                 problems.append(f"number {number} has {count} rows")
             if count == 0 and code in (self.DONE, self.ROW):
-                problems.append(f"number {number} has no row")
-        return problems
+                missing.append(f"number {number} has no row")
+        return problems + (missing if len(missing) > lost else [])
 
 
 class Answer:

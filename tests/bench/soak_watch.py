@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: MIT
 """What the daemon holds while it is soaked: memory, descriptors, threads, once a second."""
 
+import itertools
 import os
+import statistics
 import threading
 import time
 from pathlib import Path
 
 
 def slope(points):
-    """Of the straight line nearest to the (x, y) by least squares; 0 for less than two."""
-    if len(points) < 2:
-        return 0.0
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    spread = sum((x - mean_x) ** 2 for x, _ in points)
-    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
+    """Of the (x, y), by Theil and Sen: the median of the slopes between any two of them, which a
+    minute with a full queue does not tilt; 0 for less than two."""
+    return statistics.median(
+        [(y - before) / (x - earlier)
+         for (earlier, before), (x, y) in itertools.combinations(points, 2)] or [0.0])
 
 
 class Watch(threading.Thread):
