@@ -243,6 +243,8 @@ static void drain(struct daemon *daemon)
 
     control_refuse_sessions(daemon->control);
     server_drain(daemon->server);
+    // Whoever reads the line finds it so.
+    log_info(daemon->log, "serve", "stopping");
     while (!server_is_drained(daemon->server)) {
         if (sigtimedwait(&set, NULL, &look) > 0) {
             log_info(daemon->log, "serve", "second signal: exit now");
@@ -293,7 +295,6 @@ static void serve_until_signal(struct daemon *daemon)
     if (daemon->kind == SERVE_FOR_ONE_RUN)
         wait_for_sessions(daemon);
     service_stopping(&daemon->service);
-    log_info(daemon->log, "serve", "stopping");
     drain(daemon);
 }
 
