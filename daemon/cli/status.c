@@ -76,9 +76,11 @@ static void print_recording(const json_t *status, const struct terminal *termina
                            "ending when what is in flight has, 10 s after the signal at most");
     else
         buffer_append_text(&line, is_recording ? "recording" : "NOT recording");
-    if (!is_ending && *text_of(status, "problem"))
-        buffer_printf(&line, ": %s", text_of(status, "problem"));
-    fputs(terminal_color(terminal, is_recording && !is_ending ? COLOR_GREEN : COLOR_RED), stdout);
+    bool is_ready = json_is_true(json_object_get(status, "is_ready"));
+    const char *reason = text_of(status, is_recording && !is_ready ? "not_ready" : "problem");
+    if (!is_ending && *reason)
+        buffer_printf(&line, ": %s", reason);
+    fputs(terminal_color(terminal, is_recording && is_ready ? COLOR_GREEN : COLOR_RED), stdout);
     print_line("state", &line);
     fputs(terminal_reset(terminal), stdout);
 

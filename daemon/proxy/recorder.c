@@ -64,10 +64,14 @@ static void note_stall(struct recorder *recorder)
     long long stalls = (long long)atomic_fetch_add(&recorder->stalls, 1) + 1;
     int_fast64_t said_us = atomic_load(&recorder->stall_said_us);
     bool is_due = said_us == 0 || now_us - said_us >= STALL_SAY_AGAIN_US;
-    if (is_due && atomic_compare_exchange_strong(&recorder->stall_said_us, &said_us, now_us))
+    if (is_due && !recorder_is_failing(recorder) &&
+        atomic_compare_exchange_strong(&recorder->stall_said_us, &said_us, now_us))
         log_warn(recorder->options.log, "recorder",
-                 "the disk is slower than the traffic: the queue is full (queue_bytes), and the "
-                 "traffic waits; %lld times since the start",
+                 "%s: the queue is full (queue_bytes), and the traffic waits; %lld times since the "
+                 "start",
+                 atomic_load(&recorder->busy_since_us) != 0
+                     ? "another program has locked the recording"
+                     : "the disk is slower than the traffic",
                  stalls);
 }
 
@@ -181,10 +185,17 @@ static void use_idle_time(struct recorder *recorder)
         recorder_checkpoint(recorder);
 }
 
+int64_t recorder_give_up_us(struct recorder *recorder)
+{
+    if (recorder->give_up_us == 0)
+        recorder->give_up_us = clock_monotonic_us() + RECORDER_STOP_PATIENCE_US;
+    return recorder->give_up_us;
+}
+
 // What is ignored must not stay because another program holds the file just now.
 static void finish_withdrawals(struct recorder *recorder)
 {
-    int64_t give_up_us = clock_monotonic_us() + RECORDER_STOP_PATIENCE_US;
+    int64_t give_up_us = recorder_give_up_us(recorder);
     while (recorder->withdrawals.count > 0 && !recorder_is_failing(recorder) &&
            clock_monotonic_us() < give_up_us) {
         recorder_work_on_jobs(recorder);
@@ -293,6 +304,7 @@ void recorder_get_status(struct recorder *recorder, struct server_status *status
     status->lost_exchanges = atomic_load(&recorder->lost_exchanges);
     status->lost_bytes = atomic_load(&recorder->lost_bytes);
     status->is_recording = !recorder_is_failing(recorder);
+    status->is_held_up = atomic_load(&recorder->is_held_up);
     retention_get_status(&recorder->retention, status);
     pthread_mutex_lock(&recorder->mutex);
     snprintf(status->problem, sizeof(status->problem), "%s", recorder->problem);

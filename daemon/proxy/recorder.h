@@ -26,6 +26,8 @@ struct recorder_options {
                                  // is pushed is forgotten
     int64_t first_id;            // without a writer: of the first exchange
     size_t queue_limit_bytes;
+    int64_t busy_patience_us;   // how long others may have the file locked until it counts as one
+                                // that refuses; 0: for ever
     bool is_prompt;             // somebody waits for each commit: no lingering for larger batches
     void (*on_room)(void *ctx); // on the writer thread
     void *ctx;

@@ -90,16 +90,48 @@ enum outcome {
     POISONED, // nothing is wrong with the disk, but these records cannot be written
 };
 
-// Tries until the batch is in the file; a busy file is only waited for, since nothing is wrong
-// with it. At the end of the process there is a limit to the patience.
+// The file is busy: waited for, since nothing is wrong with it; but all traffic waits as well once
+// the queue is full, so in the end it counts as one that refuses.
+static enum store_result judge_busy(struct recorder *recorder, struct err *err)
+{
+    int64_t now_us = clock_monotonic_us();
+    int_fast64_t never = 0;
+    atomic_compare_exchange_strong(&recorder->busy_since_us, &never, now_us);
+    int64_t busy_us = now_us - atomic_load(&recorder->busy_since_us);
+    int64_t patience_us = recorder->options.busy_patience_us;
+    const struct err said = *err;
+    if (busy_us >= RECORDER_BUSY_SAY_US && !atomic_exchange(&recorder->is_held_up, true))
+        log_warn(recorder->options.log, "recorder",
+                 "another program has had the recording locked for %lld s, and what is recorded "
+                 "waits: %s (fuser -v FILE names the program)",
+                 (long long)(busy_us / 1000000), said.text);
+    if (patience_us == 0 || busy_us < patience_us)
+        return STORE_BUSY;
+    *err = (struct err){0};
+    err_set(err, "%s, by another program and for long (fuser -v FILE names it)", said.text);
+    return STORE_FULL;
+}
+
+static void note_free(struct recorder *recorder)
+{
+    atomic_store(&recorder->busy_since_us, 0);
+    if (atomic_exchange(&recorder->is_held_up, false))
+        log_info(recorder->options.log, "recorder", "the recording is not locked any more");
+}
+
+// Tries until the batch is in the file, or the disk or whoever has the file locked has to be taken
+// for one that refuses. At the end of the process there is a limit to the patience.
 static enum outcome write_patiently(struct recorder *recorder, const struct record_list *batch,
                                     struct err *refusal)
 {
-    int64_t give_up_us = 0;
     for (;;) {
         struct err err = {0};
         recorder_note_round(recorder);
         enum store_result result = write_transaction(recorder, batch, &err);
+        if (result == STORE_BUSY)
+            result = judge_busy(recorder, &err);
+        else
+            note_free(recorder);
         if (result == STORE_OK)
             return WRITTEN;
         if (result == STORE_ERROR) {
@@ -110,10 +142,8 @@ static enum outcome write_patiently(struct recorder *recorder, const struct reco
             set_failing(recorder, &err);
         if (result != STORE_BUSY && recorder->options.is_prompt)
             return GIVEN_UP;
-        int64_t now_us = clock_monotonic_us();
-        if (give_up_us == 0 && recorder_is_stopping(recorder))
-            give_up_us = now_us + RECORDER_STOP_PATIENCE_US;
-        if (give_up_us != 0 && (now_us >= give_up_us || result != STORE_BUSY)) {
+        if (recorder_is_stopping(recorder) &&
+            (result != STORE_BUSY || clock_monotonic_us() >= recorder_give_up_us(recorder))) {
             log_error(recorder->options.log, "recorder", "giving up on %zu records: %s",
                       batch->count, err.text);
             return GIVEN_UP;

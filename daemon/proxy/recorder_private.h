@@ -15,6 +15,8 @@
 // How long after a refusal the disk is tried again, and after it was busy.
 #define RECORDER_RETRY_US      ((int64_t)250000)
 #define RECORDER_BUSY_PAUSE_US ((int64_t)5000)
+// After how long it is said that another program has the file locked.
+#define RECORDER_BUSY_SAY_US ((int64_t)5000000)
 // At the end of the process there is a limit to the patience.
 #define RECORDER_STOP_PATIENCE_US ((int64_t)10000000)
 
@@ -44,12 +46,15 @@ struct recorder {
     atomic_int_fast64_t stalls, commits, commit_last_us, wal_bytes;
     atomic_int_fast64_t lost_exchanges, lost_bytes;
     atomic_int_fast64_t last_round_us; // see recorder_last_round_us()
+    atomic_int_fast64_t busy_since_us; // another program has the file locked; 0: it has not
+    atomic_bool is_held_up;            // for so long that it was said
 
     struct commit_times commit_times;
 
     // The writer thread's own.
     int64_t unsaved_lost_exchanges, unsaved_lost_bytes;
     bool is_job_held_up; // the file was busy
+    int64_t give_up_us;  // monotonic: see recorder_give_up_us(); 0: not asked yet
     struct damaged *damaged;
     size_t damaged_count;
     struct withdrawals withdrawals;
@@ -60,6 +65,8 @@ struct recorder {
 void recorder_note_round(struct recorder *recorder);
 bool recorder_is_stopping(struct recorder *recorder);
 void recorder_pause_us(int64_t us);
+// The process ends: until when a busy file is waited for, all in all.
+int64_t recorder_give_up_us(struct recorder *recorder);
 
 // Writes the batch, and is done with it: it is in the file, or lost.
 void recorder_write_batch(struct recorder *recorder, struct record_list *batch);

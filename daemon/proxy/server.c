@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+// As long as a backup or somebody at a prompt may well take.
+#define BUSY_PATIENCE_US     ((int64_t)60000000)
 #define RESERVED_DESCRIPTORS (24 + 4 * REFUSAL_FAREWELLS_MAX)
 #define ORIGIN_DESCRIPTORS   4096L
 #define FULL_PATIENCE_US     ((int64_t)1000000)
@@ -221,6 +223,7 @@ static int start_recorder(struct server *server, const struct config *config, st
         .writer = server->writer,
         .first_id = server->playback != NULL ? server->playback->last_id + 1 : 1,
         .queue_limit_bytes = (size_t)config->queue_bytes,
+        .busy_patience_us = BUSY_PATIENCE_US,
         .is_prompt = config->durability != CONFIG_DURABILITY_RELAXED,
         .on_room = on_room,
         .ctx = server,

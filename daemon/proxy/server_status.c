@@ -22,6 +22,9 @@ static const char *why_not_ready(const struct server_status *status)
         return "the daemon is about to end";
     if (status->must_record && !status->is_recording)
         return status->problem;
+    if (status->must_record && status->is_held_up)
+        return "another program has locked the recording, and what is recorded waits: fuser -v and "
+               "the file name it";
     if (status->is_queue_full)
         return "the disk is slower than the traffic: the queue is full, and the traffic waits";
     if (status->must_record && status->is_crowded)

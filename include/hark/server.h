@@ -140,6 +140,7 @@ struct server_status {
     int64_t playback_misses; // those that it had no answer for
     bool must_record;        // false with mode = off, and in playback
     bool is_recording;       // false then, and while the disk refuses
+    bool is_held_up;         // another program has the recording locked
     bool is_queue_full;      // the traffic waits for the disk
     bool is_draining;        // it is about to end
     bool is_ready;           // else `not_ready` says why not

@@ -298,7 +298,7 @@ def test_full_queue_slows_the_traffic_down_and_says_so(daemon, origin):
                  for _ in range(8)]
         for thread in crowd:
             thread.start()
-        hark.wait_log("recorder: the disk is slower than the traffic: the queue is full")
+        hark.wait_log("recorder: (the disk is slower|another program has locked).*: the queue is full")
         assert requests.get(f"{hark.page_url}/readyz", timeout=5).status_code == 503
         other.execute("ROLLBACK")
     for thread in crowd:
@@ -306,6 +306,21 @@ def test_full_queue_slows_the_traffic_down_and_says_so(daemon, origin):
     assert statuses == [200] * 8
     wait_until(lambda: hark.value("SELECT count(*) FROM exchange WHERE state = 'done'") == 9, "all rows")
     assert sum("the queue is full" in line for line in hark.lines) == 1
+
+
+def test_program_that_has_the_recording_locked_is_told_of(daemon, origin):
+    hark, server = daemon(ui="127.0.0.1:0"), origin()
+    with contextlib.closing(sqlite3.connect(hark.db, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert post(hark, server, b"first").status == 200
+        hark.wait_log("another program has had the recording locked for", seconds=20)
+        answer = requests.get(f"{hark.page_url}/readyz", timeout=5)
+        assert answer.status_code == 503 and "another program has locked" in answer.text
+        assert "recording: another program has locked" in " ".join(hark.cli("status").stdout.split())
+        other.execute("ROLLBACK")
+    hark.wait_log("the recording is not locked any more")
+    assert requests.get(f"{hark.page_url}/readyz", timeout=5).status_code == 200
+    hark.wait_row("state = 'done'")
 
 
 def test_disk_full_does_not_stop_the_traffic(full_disk, origin):

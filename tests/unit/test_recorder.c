@@ -81,11 +81,13 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void start(struct setting *setting, size_t limit_bytes, bool is_prompt)
+static void start_patient(struct setting *setting, size_t limit_bytes, bool is_prompt,
+                          int64_t busy_patience_us)
 {
     struct recorder_options options = {
         .writer = setting->store->writer,
         .queue_limit_bytes = limit_bytes,
+        .busy_patience_us = busy_patience_us,
         .is_prompt = is_prompt,
         .on_room = on_room,
         .ctx = setting,
@@ -95,6 +97,11 @@ static void start(struct setting *setting, size_t limit_bytes, bool is_prompt)
     setting->recorder = recorder_create(&options, &err);
     if (setting->recorder == NULL)
         fail_msg("%s", err.text);
+}
+
+static void start(struct setting *setting, size_t limit_bytes, bool is_prompt)
+{
+    start_patient(setting, limit_bytes, is_prompt, 0);
 }
 
 // Writes what is queued and closes the recording.
@@ -528,6 +535,49 @@ static void test_busy_file_is_waited_for_and_nothing_is_lost(void **state)
     assert_answer(setting->store->path, "SELECT lost_exchanges, lost_bytes FROM session", "0|0");
 }
 
+// As with a full disk: the traffic goes on, and what is lost is counted.
+static void test_file_that_stays_busy_counts_as_one_that_refuses(void **state)
+{
+    struct setting *setting = *state;
+    start_patient(setting, 100000, false, 300000);
+    sqlite3 *other = fixture_connect(setting->store->path);
+    fixture_exec(other, "BEGIN EXCLUSIVE");
+    push(setting, whole_record(1, 10));
+    WAIT_UNTIL(recorder_is_failing(setting->recorder));
+    assert_false(is_recording(setting));
+    struct server_status status;
+    get_status(setting, &status);
+    assert_contains(status.problem, "by another program");
+    push(setting, whole_record(2, 200000));
+    assert_true(recorder_has_room(setting->recorder));
+    WAIT_UNTIL(lost_exchanges(setting) == 1);
+
+    fixture_exec(other, "COMMIT");
+    sqlite3_close(other);
+    WAIT_UNTIL(is_recording(setting));
+    push(setting, whole_record(3, 10));
+    finish(setting);
+    assert_answer(setting->store->path, "SELECT group_concat(id, ' ') FROM exchange", "1 3");
+    assert_answer(setting->store->path, "SELECT lost_exchanges FROM session", "1");
+}
+
+static void test_file_that_stays_busy_lets_nobody_wait_for_a_commit(void **state)
+{
+    struct setting *setting = *state;
+    start_patient(setting, 100000, true, 300000);
+    sqlite3 *other = fixture_connect(setting->store->path);
+    fixture_exec(other, "BEGIN EXCLUSIVE");
+    struct waiter waiter = {0};
+    push_awaited(setting, whole_record(1, 10), &waiter);
+    WAIT_UNTIL(atomic_load(&waiter.calls) == 1);
+    assert_true(waiter.is_lost);
+    assert_true(recorder_is_failing(setting->recorder));
+    fixture_exec(other, "COMMIT");
+    sqlite3_close(other);
+    WAIT_UNTIL(is_recording(setting));
+    finish(setting);
+}
+
 static void *let_go(void *other)
 {
     int64_t deadline_us = clock_monotonic_us() + DEADLINE_US;
@@ -903,6 +953,8 @@ int main(void)
         TEST(test_stall_is_counted_once_until_there_was_room),
         TEST(test_bodies_in_the_queue_are_accounted_for),
         TEST(test_busy_file_is_waited_for_and_nothing_is_lost),
+        TEST(test_file_that_stays_busy_counts_as_one_that_refuses),
+        TEST(test_file_that_stays_busy_lets_nobody_wait_for_a_commit),
         TEST(test_what_is_withdrawn_goes_at_the_end_though_the_file_is_busy),
         TEST(test_end_waits_for_a_busy_file),
         TEST(test_full_disk_is_told),
