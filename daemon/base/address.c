@@ -117,6 +117,9 @@ bool cidr_has(const struct cidr *cidr, const struct address *address)
     uint8_t bytes[16];
     if (!address_to_bytes(address, bytes))
         return false;
+    bool is_mapped = memcmp(bytes, mapped_prefix, sizeof mapped_prefix) == 0;
+    if (is_mapped && cidr->bits < 8 * sizeof mapped_prefix)
+        return false;
     unsigned whole_bytes = cidr->bits / 8;
     unsigned rest_bits = cidr->bits % 8;
     if (memcmp(bytes, cidr->prefix, whole_bytes) != 0)

@@ -65,8 +65,8 @@ static int64_t check_timeouts(struct exchange *exchange, int64_t now_us)
         return INT64_MAX; // libmicrohttpd watches the rest of the delivery
     if (exchange->request == LEG_IDLE)
         return check_request_head(exchange, now_us);
-    if (!recorder_has_room(exchange->worker->recorder))
-        exchange->active_us = now_us; // the recording holds it up, nobody else
+    if (!recorder_has_room(exchange->worker->recorder) || exchange->login.wait.ticket != NULL)
+        exchange->active_us = now_us; // the recording or the login holds it up, nobody else
     int64_t idle_us = exchange->active_us + config->idle_timeout_ms * 1000;
     int64_t head_us = INT64_MAX;
     if (exchange->waiting_us != 0 && exchange->request == LEG_DONE)

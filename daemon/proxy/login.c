@@ -4,6 +4,7 @@
 #include "login.h"
 
 #include "exchange.h"
+#include "hark/clock.h"
 #include "local.h"
 #include "server_private.h"
 
@@ -117,6 +118,7 @@ static void on_verdict(void *ctx, enum login_verdict verdict)
         return; // the client, or the time, is gone
     if (verdict == LOGIN_RIGHT) {
         exchange->login.is_done = true;
+        exchange->active_us = clock_monotonic_us(); // until now it could not be
         exchange_start(exchange);
     } else {
         refuse(exchange, verdict);

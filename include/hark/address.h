@@ -26,7 +26,8 @@ int address_port(const struct address *address);
 bool address_is_loopback(const struct address *address);
 
 // A range of addresses (RFC 4632 section 3.1, RFC 4291 section 2.3). IPv4 is kept mapped into
-// IPv6, so that an IPv4 client on an IPv6 socket is found as well.
+// IPv6, so that an IPv4 client on an IPv6 socket is found as well; but a range of IPv6 has none in
+// it: by "::/0" nobody means all of IPv4.
 struct cidr {
     uint8_t prefix[16];
     unsigned bits;

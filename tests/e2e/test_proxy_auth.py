@@ -186,6 +186,16 @@ def test_others_are_served_while_a_password_is_being_checked(guarded, origin):
         assert slow.ask(fill(GET + login("slow", "slow") + b"\r\n", server)).status == 200
 
 
+def test_wait_for_a_login_is_no_idle_time(daemon, users, origin):
+    """After four wrong ones the next is looked at two seconds later."""
+    server = origin()
+    hark = daemon(config=f"proxy_auth = {users}\nidle_timeout = 1500ms\n")
+    wrong = [(login("alice", f"wrong{i}"), 407) for i in range(4)]
+    for fields, status in [*wrong, (ALICE, 200)]:
+        with RawClient(hark.proxy_port, source="127.0.0.66") as peer:
+            assert peer.ask(fill(GET + fields + b"\r\n", server)).status == status
+
+
 def test_client_that_leaves_while_its_password_is_checked(guarded, origin):
     server = origin()
     for head in (GET, CONNECT):

@@ -69,12 +69,22 @@ static void test_ipv4_client_on_an_ipv6_socket_is_in_its_ipv4_range(void **state
     assert_false(is_in("10.0.0.0/8", "[::ffff:11.1.2.3]:1"));
 }
 
+static void test_range_of_ipv6_has_no_ipv4_in_it(void **state)
+{
+    (void)state;
+    assert_false(is_in("::/0", "192.0.2.2:1"));
+    assert_false(is_in("::/0", "[::ffff:192.0.2.2]:1"));
+    assert_false(is_in("::/80", "192.0.2.2:1"));
+    assert_true(is_in("::ffff:0:0/96", "192.0.2.2:1"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loopback_is_127_and_1_and_the_mapped_form),
         cmocka_unit_test(test_range_has_the_addresses_with_its_prefix),
         cmocka_unit_test(test_ipv4_client_on_an_ipv6_socket_is_in_its_ipv4_range),
+        cmocka_unit_test(test_range_of_ipv6_has_no_ipv4_in_it),
     };
     return cmocka_run_group_tests_name("address", tests, NULL, NULL);
 }
