@@ -83,7 +83,7 @@ static int64_t swept_bytes(const struct retention *retention)
 
 size_t retention_batch_bytes(const struct retention *retention)
 {
-    return retention->planned_keep_bytes <= 0 ? SIZE_MAX : (size_t)retention->batch_bytes;
+    return retention->batch_bytes == 0 ? SIZE_MAX : (size_t)retention->batch_bytes;
 }
 
 // --- what stays ----------------------------------------------------------------------------------

@@ -344,6 +344,28 @@ static void *take_ids(void *arg)
     return ids;
 }
 
+// A transaction of all that a large queue holds would not fit on a disk that has room for most.
+static void test_what_piles_up_is_written_in_parts(void **state)
+{
+    enum {
+        RECORDS = 48,
+        BYTES = 256 * 1024
+    };
+    struct setting *setting = *state;
+    start(setting, 100 * SEGMENT_BYTES, false);
+    struct gate *gate = &setting->gates[0];
+    push_gated(setting, whole_record(1, 0), gate);
+    wait_at(gate);
+    for (int64_t id = 2; id <= RECORDS + 1; id++)
+        push(setting, whole_record(id, BYTES));
+    open_gate(gate);
+    WAIT_UNTIL(queue_bytes(setting) == 0);
+    struct server_status status;
+    get_status(setting, &status);
+    assert_in_range(status.commits, 1 + RECORDS * BYTES / (4 * 1024 * 1024), RECORDS / 2);
+    assert_answer(setting->store->path, "SELECT count(*) FROM body", "48");
+}
+
 static void test_ids_go_on_from_the_file_and_are_given_out_once(void **state)
 {
     struct setting *setting = *state;
@@ -946,6 +968,7 @@ int main(void)
         TEST(test_record_comes_back_when_it_is_committed),
         TEST(test_record_is_written_though_no_other_follows),
         TEST(test_what_piles_up_during_a_commit_goes_in_one_transaction),
+        TEST(test_what_piles_up_is_written_in_parts),
         TEST(test_ids_go_on_from_the_file_and_are_given_out_once),
         TEST(test_several_threads_may_push),
         TEST(test_queue_has_room_up_to_its_limit),
