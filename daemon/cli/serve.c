@@ -167,6 +167,12 @@ static void note_config_file(struct daemon *daemon, const char *file)
     daemon->config_file = file == NULL ? NULL : mem_strdup(file);
 }
 
+static void say_config_file(const struct daemon *daemon)
+{
+    if (daemon->config_file != NULL)
+        log_info(daemon->log, "serve", "read %s", daemon->config_file);
+}
+
 static struct config *read_again(struct daemon *daemon, struct err *err)
 {
     struct config_sources sources = daemon->invocation->sources;
@@ -329,11 +335,10 @@ enum status serve_run(struct invocation *invocation, enum serve_kind kind)
     struct err err = {0};
     enum status status = STATUS_DONE;
     note_config_file(&daemon, config_file_in_use(config));
-    if (daemon.config_file != NULL)
-        log_info(daemon.log, "serve", "read %s", daemon.config_file);
     if (answer_manager(&daemon, &err) == 0 && start(&daemon, &err) == 0) {
         if (kind == SERVE_FOR_ALL)
             say_ready(&daemon);
+        say_config_file(&daemon);
         say_unrecorded(&daemon);
         service_ready(&daemon.service, daemon.server);
         serve_until_signal(&daemon);

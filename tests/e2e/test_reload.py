@@ -64,7 +64,7 @@ def test_file_that_is_gone_keeps_the_old_configuration(daemon, origin, client, t
     file = folder / "hark.conf"
     file.write_text("redact_headers = Authorization\n")
     hark, server = daemon(env={"XDG_CONFIG_HOME": folder.parent}), origin()
-    assert any(line.endswith(f"serve: read {file}") for line in hark.lines)
+    hark.wait_log(f"serve: read {file}$")
     moved = file.rename(folder / "hark.conf.bak")
     hark.signal(signal.SIGHUP)
     hark.wait_log(rf"reload: config: {file}, which was read before, is gone; .*old configuration stays")
