@@ -4,7 +4,7 @@
 // keeps two first starts apart.
 #include "authority_files.h"
 
-#include "file_owner.h"
+#include "hark/file_owner.h"
 #include "hark/mem.h"
 
 #include <errno.h>
@@ -54,7 +54,8 @@ static int write_file(const char *path, const gnutls_datum_t *data, mode_t mode,
     int result = 0;
     if (fd < 0)
         result = err_set(err, "authority: create %s: %s", temporary, strerror(errno));
-    else if (fchmod(fd, mode) != 0 || write_all(fd, data) != 0 || rename(temporary, path) != 0)
+    else if (fchmod(fd, mode) != 0 || file_give_to_owner(fd, path) != 0 ||
+             write_all(fd, data) != 0 || rename(temporary, path) != 0)
         result = err_set(err, "authority: write %s: %s", path, strerror(errno));
     if (fd >= 0)
         close(fd);

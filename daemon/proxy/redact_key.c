@@ -3,7 +3,7 @@
 // the same time both use the first.
 #include "redact_key.h"
 
-#include "file_owner.h"
+#include "hark/file_owner.h"
 #include "hark/mem.h"
 
 #include <errno.h>
@@ -56,9 +56,11 @@ static int read_key(const char *folder, const char *path, unsigned char key[REDA
 static int write_key(const char *path, const unsigned char *key, struct err *err)
 {
     char *fresh = mem_printf("%s.%ld", path, (long)getpid());
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    unlink(fresh);
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     int rc = 0;
-    if (fd < 0 || write(fd, key, REDACT_KEY_BYTES) != REDACT_KEY_BYTES || fsync(fd) != 0 ||
+    if (fd < 0 || file_give_to_owner(fd, path) != 0 ||
+        write(fd, key, REDACT_KEY_BYTES) != REDACT_KEY_BYTES || fsync(fd) != 0 ||
         (link(fresh, path) != 0 && errno != EEXIST))
         rc = err_set(err, "redaction: write the key %s: %s", path, strerror(errno));
     if (fd >= 0)

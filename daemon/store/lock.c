@@ -4,6 +4,7 @@
 // drop the locks that SQLite holds on it.
 #include "lock.h"
 
+#include "hark/file_owner.h"
 #include "hark/mem.h"
 
 #include <errno.h>
@@ -46,12 +47,25 @@ static int write_pid(int fd)
     return 0;
 }
 
+static int open_lock(const char *lock_path)
+{
+    int fd = open(lock_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0 && file_give_to_owner(fd, lock_path) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 int lock_acquire(const char *path, struct err *err)
 {
     char *lock_path = mem_printf("%s.lock", path);
-    int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = open_lock(lock_path);
     if (fd < 0) {
-        err_set(err, "store: open %s: %s", lock_path, strerror(errno));
+        err_set(err, "store: open %s: %s%s", lock_path, strerror(errno),
+                errno == EACCES ? "; it has to belong to the user that hark runs as" : "");
         goto out;
     }
     int result = 0;

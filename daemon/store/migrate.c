@@ -4,6 +4,7 @@
 // either the old version or the new one.
 #include "migrate.h"
 
+#include "hark/file_owner.h"
 #include "hark/mem.h"
 #include "sql.h"
 
@@ -64,6 +65,7 @@ static int write_copy(sqlite3 *db, const char *path, const char *copy, struct er
         err_set(err, "store: create %s: %s", partial, strerror(errno));
         goto out;
     }
+    (void)file_give_to_owner(fd, partial); // who owns the folder can remove it in any case
     close(fd); // VACUUM INTO accepts an empty file, and so keeps its mode
     char *sql = sqlite3_mprintf("VACUUM INTO %Q", partial);
     result = sql_exec(db, sql, "copy", path, err);

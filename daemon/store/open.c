@@ -4,6 +4,7 @@
 // A file is damaged if SQLite says so at any step of opening; it is then set aside once, and the
 // steps run again on a new file. What belongs to somebody else is refused before that.
 #include "damage.h"
+#include "hark/file_owner.h"
 #include "identity.h"
 #include "lock.h"
 #include "migrate.h"
@@ -60,7 +61,7 @@ static int create_file(const char *path, struct err *err)
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 && errno == EEXIST)
         return 0;
-    int result = fd >= 0 && fchmod(fd, 0600) == 0
+    int result = fd >= 0 && fchmod(fd, 0600) == 0 && file_give_to_owner(fd, path) == 0
                      ? 0
                      : err_set(err, "store: create %s: %s", path, strerror(errno));
     if (fd >= 0)
@@ -75,6 +76,12 @@ static int check_is_file(const char *path, struct err *err)
         return err_set(err, "store: open %s: %s", path, strerror(errno));
     if (!S_ISREG(status.st_mode))
         return err_set(err, "store: open %s: not a regular file", path);
+    if (status.st_nlink > 1)
+        return err_set(err,
+                       "store: open %s: the file has another name, too (a hard link), and two "
+                       "programs could write to it without knowing of each other, which damages "
+                       "it; remove the other name, or copy the file (cp %s NEW) and use the copy",
+                       path, path);
     return 0;
 }
 

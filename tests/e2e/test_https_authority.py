@@ -178,6 +178,17 @@ class TestAuthority:
         os.chown(hark.data_dir, 65534, 65534)  # as when root looks into the folder of a service
         hark.start()
 
+    @pytest.mark.skipif(os.geteuid() != 0, reason="giving a file away takes root")
+    def test_what_root_makes_in_the_folder_of_a_service_is_the_services(self, daemon, tmp_path):
+        folder = tmp_path / "service"
+        folder.mkdir(mode=0o700)
+        os.chown(folder, 65534, 65534)
+        done = run_hark("ca", "show", "--data-dir", folder, home=tmp_path)
+        assert done.returncode == 0, done.stderr
+        daemon(data_dir=folder, settings=["redact_headers=X-Secret"]).stop()
+        for name in ("ca.pem", "ca-key.pem", "hark.db", "hark.db.lock", "hark.db-wal", "redact-key"):
+            assert (folder / name).stat().st_uid == 65534, name
+
     @pytest.mark.parametrize("mode, said", [(0o755, "look into"), (0o775, "replace")])
     def test_folder_that_is_not_private_is_warned_of(self, daemon, mode, said):
         hark = daemon()

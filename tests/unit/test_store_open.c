@@ -282,6 +282,20 @@ static void do_nothing(struct fixture *fixture)
     (void)fixture;
 }
 
+// A lock goes by the name; SQLite's WAL does, too.
+static void test_file_with_a_second_hard_link_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_open(fixture);
+    fixture_close(fixture);
+    char *other = mem_printf("%s/other.db", fixture->folder);
+    assert_int_equal(link(fixture->path, other), 0);
+    assert_open_fails(fixture, "has another name, too (a hard link)");
+    assert_int_equal(unlink(other), 0);
+    free(other);
+    fixture_open(fixture);
+}
+
 static void test_lock_ends_with_its_process(void **state)
 {
     struct fixture *fixture = *state;
@@ -645,6 +659,7 @@ int main(void)
         CASE(test_death_at_any_statement_of_the_first_start_does_no_harm),
         CASE(test_second_writer_is_refused_and_told_who_holds_it),
         CASE(test_second_writer_is_refused_under_another_name),
+        CASE(test_file_with_a_second_hard_link_is_refused),
         CASE(test_lock_ends_with_its_process),
         CASE(test_garbage_is_set_aside),
         CASE(test_file_shorter_than_a_header_is_set_aside),
