@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -26,7 +27,8 @@
 #define START_MAX_US  (60 * (int64_t)1000000)
 #define SETTLE_MAX_US (1 * (int64_t)1000000)
 #define STOP_MAX_US   (30 * (int64_t)1000000)
-#define ATTACH_MAX_US (15 * (int64_t)1000000)
+#define ATTACH_MAX_S  15
+#define ATTACH_SAY_US (1 * (int64_t)1000000)
 #define RETRY_NS      (150 * 1000 * 1000)
 #define STARTS_MAX    4
 #define ANY_LISTEN    "listen=127.0.0.1:0"
@@ -248,8 +250,10 @@ int run_daemon_attach(struct invocation *invocation, struct run_daemon *daemon, 
     else if (make_control_dir(daemon, err) < 0)
         return -1;
     invocation->control_dir = has_flags ? daemon->control_dir : NULL;
-    int64_t deadline_us = clock_monotonic_us() + ATTACH_MAX_US;
+    int64_t began_us = clock_monotonic_us();
+    int64_t deadline_us = began_us + ATTACH_MAX_S * (int64_t)1000000;
     int starts = 0;
+    bool has_said = false;
     for (;;) {
         struct err problem = {0};
         enum join_result joined = join(invocation, daemon, &problem);
@@ -264,6 +268,10 @@ int run_daemon_attach(struct invocation *invocation, struct run_daemon *daemon, 
         }
         if (has_flags || starts == STARTS_MAX || clock_monotonic_us() >= deadline_us)
             return err_set(err, "%s", problem.text);
+        if (!has_said && clock_monotonic_us() - began_us >= ATTACH_SAY_US) {
+            fprintf(stderr, "hark run: waiting for up to %d s: %s\n", ATTACH_MAX_S, problem.text);
+            has_said = true;
+        }
         nanosleep(&(struct timespec){.tv_nsec = RETRY_NS}, NULL);
     }
 }
