@@ -100,7 +100,9 @@ static int start(struct daemon *daemon, struct err *err)
     struct config *config = invocation->config;
     if (data_dir_make(invocation->data_dir, daemon->log, err) < 0)
         return -1;
-    predecessor_wait(invocation, daemon->log);
+    // Runs that begin at the same time sort it out among themselves.
+    if (daemon->kind == SERVE_FOR_ALL)
+        predecessor_wait(invocation, daemon->log);
     serve_raise_descriptor_limit(daemon->log);
 
     daemon->control = control_create(

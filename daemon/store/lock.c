@@ -7,8 +7,10 @@
 #include "hark/file_owner.h"
 #include "hark/mem.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,17 +89,36 @@ out:
     return fd;
 }
 
+static bool has_open(pid_t pid, const char *path)
+{
+    char *folder_name = mem_printf("/proc/%d/fd", (int)pid);
+    DIR *folder = opendir(folder_name);
+    const struct dirent *entry;
+    char target[PATH_MAX];
+    bool has = false;
+    while (folder != NULL && !has && (entry = readdir(folder)) != NULL) {
+        ssize_t length = readlinkat(dirfd(folder), entry->d_name, target, sizeof(target) - 1);
+        target[length < 0 ? 0 : length] = '\0';
+        has = strcmp(target, path) == 0;
+    }
+    if (folder != NULL)
+        closedir(folder);
+    free(folder_name);
+    return has;
+}
+
+// To try the lock would keep off whoever begins at this moment; so the process that has left its
+// number is looked at.
 pid_t lock_find_holder(const char *path)
 {
     char *lock_path = mem_printf("%s.lock", path);
-    int fd = open(lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = open(lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    pid_t pid = fd < 0 ? 0 : (pid_t)read_pid(fd);
+    if (fd >= 0)
+        close(fd);
+    bool is_held = pid > 0 && pid != getpid() && has_open(pid, lock_path);
     free(lock_path);
-    if (fd < 0)
-        return 0;
-    bool is_held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    pid_t pid = is_held ? (pid_t)read_pid(fd) : 0;
-    close(fd);
-    return pid;
+    return is_held ? pid : 0;
 }
 
 bool lock_exists(const char *path)
