@@ -8,6 +8,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -33,6 +34,13 @@ static void wait_for_end(pid_t pid, int64_t max_us)
         close(process.fd);
 }
 
+static bool is_in_folder(const char *path, const char *folder)
+{
+    size_t length = strlen(folder);
+    return strncmp(path, folder, length) == 0 && path[length] == '/' &&
+           strchr(path + length + 1, '/') == NULL;
+}
+
 void predecessor_wait(const struct invocation *invocation, struct log *log)
 {
     struct daemon_info info;
@@ -42,9 +50,10 @@ void predecessor_wait(const struct invocation *invocation, struct log *log)
         log_info(log, "serve", "waiting for process %d, which is about to end", (int)info.pid);
         wait_for_end(info.pid, DRAIN_MAX_US);
     } else if (answer == DAEMON_ABSENT) {
-        // At its very end a daemon has no socket any more, and still writes.
+        // At its very end a daemon has no socket any more, and still writes. One that serves from
+        // another folder has its socket there.
         pid_t pid = store_find_writer(invocation->db_path);
-        if (pid > 0)
+        if (pid > 0 && is_in_folder(invocation->db_path, invocation->data_dir))
             wait_for_end(pid, WRITER_MAX_US);
     }
     daemon_info_fini(&info);
