@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -114,18 +115,27 @@ static int bind_private(struct endpoint_socket *socket, const char *folder, stru
     return 0;
 }
 
-int endpoint_listen_socket(const char *folder, struct endpoint_socket *made, struct err *err)
+static int replace_stale(struct endpoint_socket *made, const char *folder, struct err *err)
 {
-    *made = (struct endpoint_socket){.fd = -1, .folder_fd = -1};
-    made->folder_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (made->folder_fd < 0)
-        return err_set(err, "control: open %s: %s", folder, strerror(errno));
     if (clear_stale(made->folder_fd, folder, err) < 0)
         return -1;
     made->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (made->fd < 0)
         return err_set(err, "control: make a socket: %s", strerror(errno));
     return bind_private(made, folder, err);
+}
+
+// One after another: the socket of one that has bound it and does not listen yet looks stale.
+int endpoint_listen_socket(const char *folder, struct endpoint_socket *made, struct err *err)
+{
+    *made = (struct endpoint_socket){.fd = -1, .folder_fd = -1};
+    made->folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (made->folder_fd < 0)
+        return err_set(err, "control: open %s: %s", folder, strerror(errno));
+    flock(made->folder_fd, LOCK_EX);
+    int rc = replace_stale(made, folder, err);
+    flock(made->folder_fd, LOCK_UN);
+    return rc;
 }
 
 void endpoint_socket_fini(struct endpoint_socket *socket)

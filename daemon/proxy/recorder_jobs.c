@@ -20,7 +20,7 @@ void recorder_checkpoint(struct recorder *recorder)
     if (result == STORE_OK) {
         atomic_store(&recorder->wal_bytes, wal_bytes);
         retention_note_wal(&recorder->retention, wal_bytes);
-    } else if (result != STORE_BUSY)
+    } else if (result != STORE_BUSY && !recorder_is_failing(recorder))
         log_warn(recorder->options.log, "recorder", "%s", err.text);
 }
 

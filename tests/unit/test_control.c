@@ -16,6 +16,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,6 +246,51 @@ static void test_the_socket_is_private_and_goes_away(void **state)
     free(path);
 }
 
+struct starter {
+    pthread_barrier_t *together;
+    const char *folder;
+    struct endpoint_socket made;
+    bool is_listening;
+};
+
+static void *start_together(void *arg)
+{
+    struct starter *starter = arg;
+    struct err ignored = {0};
+    pthread_barrier_wait(starter->together);
+    starter->is_listening = endpoint_listen_socket(starter->folder, &starter->made, &ignored) == 0;
+    return NULL;
+}
+
+// One that has bound its socket and does not listen yet is not a dead one.
+static void test_of_many_that_begin_at_once_one_listens(void **state)
+{
+    enum {
+        ROUNDS = 300,
+        STARTERS = 4
+    };
+    struct folder *folder = *state;
+    for (int round = 0; round < ROUNDS; round++) {
+        pthread_barrier_t together;
+        pthread_t threads[STARTERS];
+        struct starter starters[STARTERS];
+        int listening = 0;
+        pthread_barrier_init(&together, NULL, STARTERS);
+        for (int i = 0; i < STARTERS; i++) {
+            starters[i] = (struct starter){.together = &together, .folder = folder->path};
+            pthread_create(&threads[i], NULL, start_together, &starters[i]);
+        }
+        for (int i = 0; i < STARTERS; i++) {
+            pthread_join(threads[i], NULL);
+            listening += starters[i].is_listening;
+        }
+        assert_int_equal(listening, 1);
+        for (int i = 0; i < STARTERS; i++)
+            endpoint_socket_fini(&starters[i].made);
+        pthread_barrier_destroy(&together);
+    }
+}
+
 static void test_a_socket_that_answers_is_not_replaced(void **state)
 {
     struct folder *folder = *state;
@@ -323,6 +369,7 @@ int main(void)
         FOLDER_TEST(test_the_socket_is_private_and_goes_away),
         FOLDER_TEST(test_a_socket_that_answers_is_not_replaced),
         FOLDER_TEST(test_a_stale_socket_is_replaced),
+        FOLDER_TEST(test_of_many_that_begin_at_once_one_listens),
         FOLDER_TEST(test_the_folder_may_have_a_long_path),
         cmocka_unit_test(test_metrics_have_a_type_for_every_value),
     };
