@@ -37,8 +37,9 @@ enum store_result store_writer_find_room(struct store_writer *writer, int64_t by
                                          struct err *err)
 {
     struct statvfs disk;
-    if (fstatvfs(writer->lock_fd, &disk) != 0)
-        return STORE_OK; // then writing tells
+    // Some file systems do not say; then writing tells.
+    if (fstatvfs(writer->lock_fd, &disk) != 0 || disk.f_blocks == 0)
+        return STORE_OK;
     int64_t in_pages = bytes + bytes / 8;
     int64_t free_bytes = (int64_t)(disk.f_bavail * disk.f_frsize);
     int64_t reserve = reserve_of(&disk);
