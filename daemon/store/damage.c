@@ -55,8 +55,8 @@ int damage_set_aside(const char *path, const char *reason, struct log *log, stru
         result = move_part(path, aside, parts[i], err);
     if (result == 0)
         log_error(log, "store",
-                  "%s is damaged (%s): set aside as %s, a new one begins. To salvage what is in "
-                  "it: sqlite3 '%s' .recover | sqlite3 salvaged.db",
+                  "%s is damaged (%s): set aside as %s, a new one begins. To salvage what can be "
+                  "read of it: sqlite3 '%s' '.clone salvaged.db'",
                   path, reason, aside, aside);
     free(aside);
     return result;

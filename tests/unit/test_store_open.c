@@ -322,7 +322,7 @@ static void assert_set_aside(struct fixture *fixture)
     char *aside = only_match(fixture, ".damaged-????????T??????Z");
     char *log = fixture_log_text(fixture);
     assert_contains(log, aside);
-    assert_contains(log, ".recover");
+    assert_contains(log, "'.clone salvaged.db'");
     assert_answer(fixture->path, "SELECT count(*) FROM exchange", "0");
     assert_answer(fixture->path, "SELECT count(*) FROM session", "1");
     free(log);
