@@ -30,6 +30,7 @@ struct arena {
 
 // Returns zeroed memory, aligned for any type, that lives until arena_fini().
 void *arena_alloc(struct arena *arena, size_t size);
+// Of no bytes, as an empty buffer's, the text may be NULL; the copy is "".
 char *arena_strndup(struct arena *arena, const char *text, size_t length);
 char *arena_strdup(struct arena *arena, const char *text); // NULL gives NULL
 char *arena_printf(struct arena *arena, const char *format, ...)

@@ -5,6 +5,7 @@
 #include "fuzz.h"
 
 #include "hark/redact_body.h"
+#include "hark/row.h"
 
 #include <jansson.h>
 #include <strings.h>
@@ -123,6 +124,27 @@ static void check_head(const char *text)
     buffer_fini(&twice);
 }
 
+// A row whose every text is a word of the input, or none where there are no more words.
+static void check_row(const char *text)
+{
+    struct exchange_row *row = row_create();
+    const char *words[6];
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        size_t length = strcspn(text, " ");
+        words[i] = arena_strndup(&row->arena, text, length);
+        text += length + (text[length] == ' ');
+    }
+    row->method = words[0];
+    row->path = words[1];
+    row->query = words[2];
+    row->error_text = words[3];
+    fields_add(&row->request_headers, &row->arena, words[4], strlen(words[4]), words[5],
+               strlen(words[5]));
+    redact_row(&rules, row);
+    assert(row->method != NULL && row->path != NULL && row->query != NULL);
+    row_destroy(row);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const uint8_t *end = size > 0 ? memchr(data, '\n', size) : NULL;
@@ -135,6 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_pieces(type, body, length);
     check_json(body, length);
     check_head(body);
+    check_row(body);
     free(body);
     free(type);
     return 0;

@@ -167,6 +167,14 @@ static void test_arena_strndup_copies_nul_bytes_too(void **state)
     arena_fini(&arena);
 }
 
+static void test_arena_strndup_takes_an_empty_buffer(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    assert_string_equal(arena_strndup(&arena, NULL, 0), "");
+    arena_fini(&arena);
+}
+
 static void test_arena_strdup_of_null_is_null(void **state)
 {
     (void)state;
@@ -242,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_arena_memory_stays_in_place_while_it_grows),
         cmocka_unit_test(test_arena_takes_what_is_larger_than_its_blocks),
         cmocka_unit_test(test_arena_strndup_copies_nul_bytes_too),
+        cmocka_unit_test(test_arena_strndup_takes_an_empty_buffer),
         cmocka_unit_test(test_arena_strdup_of_null_is_null),
         cmocka_unit_test(test_arena_accounts_for_what_it_holds),
         cmocka_unit_test(test_arena_can_be_used_again_after_its_end),

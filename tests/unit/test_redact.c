@@ -182,6 +182,10 @@ static void test_what_is_no_method_is_hidden(void **state)
     row->path = "?token=a";
     redact_row(&plain, row);
     assert_string_equal(row->path, "redacted");
+    row->method = "GET\thttp://a.example/";
+    row->path = "";
+    redact_row(&plain, row);
+    assert_string_equal(row->path, "");
     row->method = "M-SEARCH";
     row->path = "/\"<>";
     redact_row(&plain, row);
