@@ -574,7 +574,6 @@ void client_side_run(struct client_side *side)
     int idle_rounds = 0;
     while ((side->must_run || mhd_timeout_us(side) == 0) && idle_rounds < IDLE_ROUNDS_MAX) {
         side->must_run = false;
-        client_tls_peek_alerts(side);
         MHD_run(side->daemon);
         idle_rounds = side->calls == calls ? idle_rounds + 1 : 0;
         calls = side->calls;

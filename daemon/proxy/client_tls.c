@@ -8,12 +8,11 @@
 #include "exchange.h"
 #include "mhd_compat.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-// So many handshakes at most are looked at before each run.
-#define PEEKS_MAX    64
 #define RECORD_ALERT 0x15
 #define ALERT_FATAL  2
 
@@ -44,6 +43,26 @@ static int on_finished(gnutls_session_t session, unsigned type, unsigned when, u
     return 0;
 }
 
+// OpenSSL sends the alert that refuses a certificate in the clear, where TLS 1.3 has GnuTLS expect
+// it encrypted and drop it: it is looked at in front of GnuTLS.
+static void note_clear_alert(struct client_handshake *handshake)
+{
+    // type, version (2), length (2), level, description: RFC 8446 sections 5.1 and 6
+    unsigned char record[7];
+    ssize_t count = recv(handshake->fd, record, sizeof(record), MSG_PEEK | MSG_DONTWAIT);
+    if (count == sizeof(record) && record[0] == RECORD_ALERT && record[3] == 0 && record[4] == 2 &&
+        record[5] == ALERT_FATAL)
+        handshake->alert = record[6];
+}
+
+static ssize_t on_pull(gnutls_transport_ptr_t ptr, void *data, size_t size)
+{
+    struct client_handshake *handshake = ptr;
+    if (!handshake->has_finished)
+        note_clear_alert(handshake);
+    return recv(handshake->fd, data, size, MSG_DONTWAIT);
+}
+
 void client_tls_begin(struct client_handshake *handshake, gnutls_session_t session)
 {
     handshake->session = session;
@@ -54,6 +73,9 @@ void client_tls_begin(struct client_handshake *handshake, gnutls_session_t sessi
     handshake->side->handshakes = handshake;
     gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST,
                                        on_finished);
+    // libmicrohttpd has set the descriptor for both ways; for sending it stays.
+    gnutls_transport_set_ptr2(session, handshake, (gnutls_transport_ptr_t)(intptr_t)handshake->fd);
+    gnutls_transport_set_pull_function(session, on_pull);
 }
 
 int client_tls_on_hello(gnutls_session_t session, const gnutls_datum_t *authorities,
@@ -80,20 +102,6 @@ int client_tls_on_hello(gnutls_session_t session, const gnutls_datum_t *authorit
     *chain = leaf_chain(connection->handshake.leaf, chain_length);
     *key = leaf_key(connection->handshake.leaf);
     return 0;
-}
-
-void client_tls_peek_alerts(struct client_side *side)
-{
-    int left = PEEKS_MAX;
-    for (struct client_handshake *handshake = side->handshakes; handshake != NULL && left > 0;
-         handshake = handshake->next, left--) {
-        // type, version (2), length (2), level, description: RFC 8446 sections 5.1 and 6
-        unsigned char record[7];
-        ssize_t count = recv(handshake->fd, record, sizeof(record), MSG_PEEK | MSG_DONTWAIT);
-        if (count == sizeof(record) && record[0] == RECORD_ALERT && record[3] == 0 &&
-            record[4] == 2 && record[5] == ALERT_FATAL)
-            handshake->alert = record[6];
-    }
 }
 
 void client_tls_note_alerts(struct client_side *side)

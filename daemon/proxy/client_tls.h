@@ -34,9 +34,6 @@ int client_tls_on_hello(gnutls_session_t session, const gnutls_datum_t *authorit
                         int algorithm_count, gnutls_pcert_st **chain, unsigned *chain_length,
                         gnutls_privkey_t *key);
 
-// Before libmicrohttpd reads: notes alerts that wait in the sockets. OpenSSL sends the alert that
-// refuses a certificate in the clear, where TLS 1.3 has a server expect it encrypted.
-void client_tls_peek_alerts(struct client_side *side);
 // A handshake has failed, says libmicrohttpd's log: notes the alert of whichever it was.
 void client_tls_note_alerts(struct client_side *side);
 // The connection closes. Records a handshake that was not finished.

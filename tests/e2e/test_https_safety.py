@@ -3,6 +3,7 @@
 
 import contextlib
 import random
+import signal
 import socket
 import ssl
 from pathlib import Path
@@ -77,6 +78,29 @@ class TestDistrust:
         assert (row["host"], row["sni"], row["status"]) == (HOST, HOST, 200)
         assert "CA is unknown" in row["error_text"]
         assert f"passthrough = {HOST}" in row["error_text"]
+
+    @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+    def test_alert_with_a_reset_behind_it(self, hark, client, version):
+        """A client that leaves bytes unread resets the connection; here one of many handshakes."""
+        context = ssl.create_default_context()
+        context.minimum_version = context.maximum_version = version
+        hello, session, incoming, outgoing = hello_bytes(HOST, context)
+        peer = client(hark)
+        open_tunnel(peer, f"{HOST}:443")
+        peer.send(hello)
+        flight = wait_stable(lambda: peer.sock.recv(65536, socket.MSG_PEEK), "the flight")
+        others = [client(hark) for _ in range(140)]
+        for other in others:
+            open_tunnel(other, f"{HOST}:443", behind=hello)
+            assert other.reader.buffer or other.reader.fill()
+        hark.signal(signal.SIGSTOP)
+        incoming.write(flight)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            session.do_handshake()
+        peer.send(outgoing.read())
+        peer.close()
+        hark.signal(signal.SIGCONT)
+        assert "CA is unknown" in hark.row_of(peer)["error_text"]
 
     def test_client_that_just_leaves(self, hark, client):
         peer = client(hark)
