@@ -366,7 +366,8 @@ static bool read_row(struct player *player)
 {
     struct exchange *exchange = player->exchange;
     struct err err = {0};
-    switch (store_get_row(exchange->worker->answers, player->id, &player->recorded, &err)) {
+    switch (playback_get_row(player->playback, exchange->worker->answers, player->id,
+                             &player->recorded, &err)) {
     case STORE_FOUND:
         begin_answer(player);
         return true;

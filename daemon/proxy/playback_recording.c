@@ -117,15 +117,28 @@ static bool is_stopping(struct playback *playback)
     return is_stopping;
 }
 
-static enum store_found get_row(struct playback *playback, int64_t id, struct exchange_row **row,
-                                struct err *err)
+enum store_found playback_get_row(const struct playback *playback, struct store_reader *reader,
+                                  int64_t id, struct exchange_row **row, struct err *err)
 {
-    enum store_found found = store_get_row(playback->bodies, id, row, err);
+    enum store_found found = store_get_row(reader, id, row, err);
+    bool is_half =
+        found == STORE_FOUND && id > playback->last_id && (*row)->state == ROW_STATE_PENDING;
+    if (!is_half)
+        return found;
+    row_destroy(*row);
+    *row = NULL;
+    return STORE_NOT_FOUND;
+}
+
+static enum store_found await_row(struct playback *playback, int64_t id, struct exchange_row **row,
+                                  struct err *err)
+{
+    enum store_found found = playback_get_row(playback, playback->bodies, id, row, err);
     for (int looks = 0; found == STORE_NOT_FOUND && id > playback->last_id &&
                         looks < COMMIT_LOOKS && !is_stopping(playback);
          looks++) {
         nanosleep(&(struct timespec){.tv_nsec = COMMIT_LOOK_NS}, NULL);
-        found = store_get_row(playback->bodies, id, row, err);
+        found = playback_get_row(playback, playback->bodies, id, row, err);
     }
     return found;
 }
@@ -135,7 +148,7 @@ static void read_body(struct playback *playback, uint64_t head_key, int64_t id, 
     struct err err = {0};
     struct exchange_row *row = NULL;
     struct playback_digest digest;
-    if (get_row(playback, id, &row, &err) != STORE_FOUND) {
+    if (await_row(playback, id, &row, &err) != STORE_FOUND) {
         log_warn(playback->log, "playback", "exchange %lld does not answer: %s", (long long)id,
                  err.is_set ? err.text : "it is gone from the recording");
         return;

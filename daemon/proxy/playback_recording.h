@@ -45,6 +45,10 @@ struct playback *playback_open(struct config *config, const char *db_path, struc
 void playback_close(struct playback *playback); // takes NULL
 // A reader of recorded answers for one thread.
 struct store_reader *playback_open_reader(const struct playback *playback, struct err *err);
+// What was added since then is found once its end is committed: of an exchange that lasts there is
+// a row before. The caller destroys the row.
+enum store_found playback_get_row(const struct playback *playback, struct store_reader *reader,
+                                  int64_t id, struct exchange_row **row, struct err *err);
 
 // A recorded exchange can answer from now on.
 void playback_add(struct playback *playback, uint64_t head_key, bool has_body, int64_t id,

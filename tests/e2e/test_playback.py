@@ -580,17 +580,20 @@ def test_playback_or_record_forwards_a_miss_and_has_it_from_then_on(daemon, orig
     assert len(hark.wait_rows("1", count=3)) == 3
 
 
+# The row of an exchange that lasts is in the recording before its end is.
+@pytest.mark.parametrize("pairs, origin_takes", [(100, 0), (10, 0.2)], ids=["quick", "slow"])
 @pytest.mark.parametrize("body", [b"", b'{"a":1}'], ids=["GET", "POST"])
-def test_whoever_has_an_answer_and_asks_again_elsewhere_gets_the_recorded_one(daemon, origin, client,
-                                                                             body):
+def test_whoever_has_an_answer_and_asks_again_elsewhere_gets_the_recorded_one(
+        daemon, origin, client, body, pairs, origin_takes):
     def handle(conn):
         while conn.read_request():
+            time.sleep(origin_takes)
             conn.send(text(b"%d" % len(conn.origin.requests)))
 
     server = origin(handle)
     hark = daemon("--mode", "playback-or-record", "--set", "workers=4")
     connections = [client(hark) for _ in range(8)]
-    for i in range(100):
+    for i in range(pairs):
         url = f"{server.url}/{i}"
         asked = request("POST", url, body, JSON) if body else request("GET", url)
         answers = []
