@@ -4,6 +4,7 @@
 import json
 import threading
 
+import pytest
 from harness.origin import OK, replies
 from harness.page import NOT_FOUND, ROWS, fetch, fetch_all, recorded, response
 from harness.wait import wait_until
@@ -138,7 +139,11 @@ def test_marks_of_redaction_are_sent_by_who_agrees(daemon, open_page, origin, cl
     assert server.requests[1].get("authorization").startswith("Bearer redacted:")
 
 
-def test_replay_that_is_left_stops(recorder, open_page, origin, client):
+STOP = "document.querySelector('#dialog .dialog-actions button:last-child')"
+
+
+@pytest.mark.parametrize("when", ["at once", "when requests have gone out"])
+def test_replay_that_is_left_stops(recorder, open_page, origin, client, when):
     server = origin(replies(response(b"x")))
     fetch(client, recorder, server, "/x")
     recorded(recorder)
@@ -158,11 +163,15 @@ def test_replay_that_is_left_stops(recorder, open_page, origin, client):
     page.click("#replay-listed")
     page.click("#replay-to")
     page.type(other.url)
-    page.key("Enter")
-    page.wait("!document.querySelector('#dialog .dialog-actions button:last-child').hidden")
-    wait_until(lambda: len(other.requests) == 4, "the first requests at the origin")
-    page.click("#dialog .dialog-actions button:last-child")
-    page.wait_text("#dialog", "Send once more")
+    if when == "at once":
+        page.js(f"document.querySelector('#dialog form').requestSubmit(); {STOP}.click()")
+        page.wait(f"{STOP}.hidden")
+    else:
+        page.key("Enter")
+        page.wait(f"!{STOP}.hidden")
+        wait_until(lambda: len(other.requests) == 4, "the first requests at the origin")
+        page.click("#dialog .dialog-actions button:last-child")
+        page.wait_text("#dialog", "Send once more")
     hold.set()
     wait_until(lambda: not recorder.sql("SELECT id FROM exchange WHERE state = 'pending'"),
                "what had gone out to end")

@@ -103,6 +103,7 @@ class ReplayDialog {
 
   async send(isAgreed, sendsMarks = false) {
     this.setGoing(true);
+    this.isUnwanted = false;
     replace(this.place);
     this.results.clear();
     try {
@@ -113,6 +114,7 @@ class ReplayDialog {
           ...(isAgreed && { yes: true }), ...(sendsMarks && { send_redacted: true }), command: "hark replay (page)" }),
       });
       this.session = response.headers.get("Hark-Session");
+      if (this.isUnwanted) this.stop();
       await readLines(response, (result) => this.results.take(result));
       this.results.tell("sent again");
       if (this.results.redacted > 0) this.offerMarks(isAgreed);
@@ -155,8 +157,9 @@ class ReplayDialog {
     if (this.results.told > 0) this.sendButton.textContent = "Send once more";
   }
 
-  // What is under way still ends, and is told.
+  // What is under way still ends, and is told. Until the daemon has named it, it cannot be stopped.
   stop() {
+    this.isUnwanted = true;
     if (this.session) ask(`replay/${this.session}`, {}, { method: "DELETE" }).catch(() => {});
     this.session = null;
   }
