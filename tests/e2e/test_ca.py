@@ -15,7 +15,6 @@ import pytest
 from harness import SCALE
 from harness.daemon import HARK, SANITIZER, clean_environment
 
-NO_JAVA = {"JAVA_HOME": "/nonexistent"}
 # Runs its arguments where the system's lists are copies in the folder $COPIES.
 IN_COPIES = """
 set -e
@@ -41,7 +40,7 @@ def ca(tmp_path):
     if os.geteuid() == 0 and not may_mount():
         pytest.skip("root without the right to mount would change the system's lists")
 
-    def run(*words, env=NO_JAVA):
+    def run(*words, java=False, **env):
         command = [str(HARK), "ca", *words]
         names = {"COPIES": tmp_path / "copies", **env}
         if os.geteuid() == 0:
@@ -49,7 +48,7 @@ def ca(tmp_path):
             command = ["unshare", "-m", "sh", "-c", IN_COPIES, "sh", "/bin/sh", "-c",
                        'PATH=$WANTED_PATH exec "$@"', "sh", *command]
             names = {**names, **tools}
-        done = subprocess.run(command, env=clean_environment(tmp_path, **names), cwd=tmp_path,
+        done = subprocess.run(command, env=clean_environment(tmp_path, java, **names), cwd=tmp_path,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               timeout=60 * SCALE, check=False)
         assert not SANITIZER.search(done.stderr), done.stderr
@@ -150,7 +149,7 @@ def test_what_cannot_be_done_is_said_with_the_mend(ca, database, tmp_path):
     database(".mozilla/firefox/abc")
     few = tmp_path / "bin"
     few.mkdir()
-    done = ca("install", env={**NO_JAVA, "PATH": few})
+    done = ca("install", PATH=few)
     assert "apt install libnss3-tools" in done.stdout or shutil.which("certutil", path="/usr/sbin:/sbin")
     assert done.returncode == 1
 
@@ -167,7 +166,7 @@ def others_home():
 
 def test_without_root_the_command_for_root_is_said(others_home):
     words = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", str(HARK), "ca", "install"]
-    done = subprocess.run(words, env=clean_environment(others_home, **NO_JAVA), cwd="/", text=True,
+    done = subprocess.run(words, env=clean_environment(others_home), cwd="/", text=True,
                           stdin=subprocess.DEVNULL, capture_output=True, timeout=30 * SCALE, check=False)
     if "Permission denied" in done.stderr and "setpriv" in done.stderr:
         pytest.skip("others cannot run the program that is tested")
@@ -178,7 +177,7 @@ def test_without_root_the_command_for_root_is_said(others_home):
 
 
 def test_under_sudo_the_authority_of_root_is_not_taken_by_mistake(ca):
-    done = ca("install", env={**NO_JAVA, "SUDO_USER": "somebody"})
+    done = ca("install", SUDO_USER="somebody")
     if os.geteuid() == 0:
         assert done.returncode == 2 and "as somebody" in done.stderr
 
@@ -214,8 +213,8 @@ def test_the_system_learns_of_it_and_forgets_it(ca, tmp_path):
 def test_java_learns_of_it_and_forgets_it(ca):
     if not shutil.which("keytool"):
         pytest.skip("keytool is not installed")
-    assert re.search(r"Java: not by \S*cacerts", ca("show", env={}).stdout)
-    assert ca("install", env={}).returncode == 0
-    assert re.search(r"Java: /\S*cacerts", ca("show", env={}).stdout)
-    assert ca("uninstall", env={}).returncode == 0
-    assert re.search(r"Java: not by \S*cacerts", ca("show", env={}).stdout)
+    assert re.search(r"Java: not by \S*cacerts", ca("show", java=True).stdout)
+    assert ca("install", java=True).returncode == 0
+    assert re.search(r"Java: /\S*cacerts", ca("show", java=True).stdout)
+    assert ca("uninstall", java=True).returncode == 0
+    assert re.search(r"Java: not by \S*cacerts", ca("show", java=True).stdout)

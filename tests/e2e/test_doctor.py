@@ -4,6 +4,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import sqlite3
@@ -16,10 +17,9 @@ from harness import SCALE, run_hark, wait_until
 from harness.daemon import HARK, clean_environment
 
 
-def doctor(home, *flags, folder=None, **env):
-    done = run_hark(
-        "doctor", "--json", "--data-dir", folder or home / "data", *flags, home=home, env=env
-    )
+def doctor(home, *flags, folder=None, java=False, **env):
+    words = ["doctor", "--json", "--data-dir", folder or home / "data", *flags]
+    done = run_hark(*words, home=home, java=java, env=env)
     report = json.loads(done.stdout)
     assert done.returncode == (1 if report["problems"] else 0)
     return report["findings"]
@@ -325,15 +325,11 @@ def test_authority_whose_key_is_another_ones(daemon, home):
 
 
 def test_bundle_without_the_authority(home):
-    # With Java in the PATH its store is made as well, which takes seconds.
-    (home / "bin").mkdir()
-    (home / "bin/true").symlink_to("/bin/true")
-    env = {"PATH": home / "bin"}
-    run_hark("run", "--data-dir", home / "data", "--", "true", home=home, env=env, seconds=60)
+    run_hark("run", "--data-dir", home / "data", "--", "true", home=home, seconds=60)
     bundle = home / "data/bundle.pem"
     assert of(doctor(home), "bundle", "ok")
     bundle.write_text("nothing\n")
-    paste(one(doctor(home), "bundle", "problem"), home, env)
+    paste(one(doctor(home), "bundle", "problem"), home)
     assert of(doctor(home), "bundle", "ok")
 
 
@@ -383,6 +379,14 @@ class TestEnvironment:
         )
         found = one(doctor(home, "--config", home / "hark.conf"), "names", "problem")
         assert "nowhere.invalid" in found["text"]
+
+
+@pytest.mark.skipif(not shutil.which("keytool"), reason="keytool is not installed")
+def test_java_that_does_not_know_the_authority(home):
+    run_hark("ca", "path", "--data-dir", home / "data", home=home)
+    assert not [f for f in of(doctor(home), "trust") if "Java" in f["text"]]
+    found = [f for f in of(doctor(home, java=True), "trust", "note") if "Java" in f["text"]]
+    assert len(found) == 1 and found[0]["mend"].endswith(f"hark ca install --data-dir {home / 'data'}")
 
 
 def test_few_descriptors(home):

@@ -9,16 +9,14 @@ import pytest
 from harness import SCALE
 from harness.daemon import HARK, clean_environment, run_hark
 
-NO_JAVA = {"JAVA_HOME": "/nonexistent"}
-
 
 def env_of(hark, *args, **more):
-    return hark.cli("env", *args, env={**NO_JAVA, **more})
+    return hark.cli("env", *args, env=more)
 
 
 def in_shell(hark, words, **more):
     """Standard output of a shell that runs `words`, with $HARK the program and $DATA the folder."""
-    names = {"HARK": HARK, "DATA": hark.data_dir, **NO_JAVA, **more}
+    names = {"HARK": HARK, "DATA": hark.data_dir, **more}
     done = subprocess.run(words, env=clean_environment(hark.home, **names), cwd=hark.home, text=True,
                           capture_output=True, timeout=20 * SCALE, check=False)
     assert done.returncode == 0, done.stderr

@@ -26,7 +26,6 @@ bob:$y$j9T$RPeL/gX8iofb1hIpIn1Wx0$6l5SZ3hCl5WyTQeStgTsVOvSqJVScufsK3e9qGXhmnB
 slow:$2b$12$xwZITfd3/qdojc76Bnpu9OkPeW98zuSwMF3MS257j.BKO6PkFRRtu
 glacial:$2b$17$xwZITfd3/qdojc76Bnpu9OfCP5ptHbPzzKE52qwBcPDkbMNFI.mn2
 """
-NO_JAVA = {"JAVA_HOME": "/nonexistent"}
 GET = b"GET {url}/x HTTP/1.1\r\nHost: {host}\r\n"
 CONNECT = b"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n"
 
@@ -309,7 +308,7 @@ def run_client(daemon, users, origin, tls_origin, pki):
                  "ca": str(hark.data_dir / "ca.pem"), "bare": hark.proxy_url, "user": user,
                  "proxy": f"http://{user}@{place}", "socks": f"socks5h://{user}@{place}",
                  "scheme": scheme}
-        variables = json.loads(hark.cli("env", "--shell", "json", env=NO_JAVA).stdout)
+        variables = json.loads(hark.cli("env", "--shell", "json").stdout)
         variables = {name: value.replace(hark.proxy_url, names["proxy"])
                      for name, value in variables.items()}
         done = subprocess.run([word.format(**names) for word in words], capture_output=True,
@@ -365,15 +364,15 @@ def test_chromium_logs_in(daemon, users, origin, tls_origin, pki, tmp_path):
 
 def test_what_hark_run_starts_need_not_log_in(guarded, origin, users):
     server = origin()
-    done = guarded.cli("run", "--", "curl", "-sS", f"{server.url}/run", env=NO_JAVA)
+    done = guarded.cli("run", "--", "curl", "-sS", f"{server.url}/run")
     assert done.stdout == "ok", done.stderr
     assert guarded.wait_row("path = '/run'")["status"] == 200
     guarded.stop()
     words = ["--config", guarded.config_file, "--", "curl", "-sS", f"{server.url}/own"]
-    alone = guarded.cli("run", *words, env=NO_JAVA)
+    alone = guarded.cli("run", *words)
     assert alone.stdout == "ok", alone.stderr
 
 
 def test_hark_env_says_that_a_login_is_wanted(guarded):
-    done = guarded.cli("env", "--shell", "json", env=NO_JAVA)
+    done = guarded.cli("env", "--shell", "json")
     assert "USER:PASSWORD@" in done.stderr and done.returncode == 0

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 
 import pytest
-from harness import wait_until
+from harness import SCALE, wait_until
 from harness.api import Api
 from harness.conformance import fill
 from harness.load import Load
@@ -87,7 +87,7 @@ class TestKeepBytes:
         hark = daemon(settings=[f"keep_bytes={limit}"])
         server = origin(answer(body))
         server.reply_size = body
-        load, largest = load_until_written(hark, server, 4 * limit if body > 2000 else 2 * limit)
+        load, largest = load_until_written(hark, server, (2.5 if body > 2000 else 1.25) * limit)
         assert largest <= limit * 1.1, f"{largest / MIB:.1f} MiB"
         assert largest > limit * 0.6
         settled(hark)
@@ -116,17 +116,18 @@ class TestKeepBytes:
 
     def test_large_surplus_keeps_nobody_waiting(self, daemon, origin, client):
         """What takes long to delete goes in turns with what is recorded meanwhile."""
-        hark, surplus = daemon(ui="127.0.0.1:0"), 200_000
+        hark = daemon(ui="127.0.0.1:0")
+        surplus, limit_mib = (200_000, 8) if SCALE == 1 else (100_000, 4)
         record_series(hark, origin(answer(200)), client, 1)
         hark.stop()
         multiply(hark, surplus)
-        assert size_of(hark) > 60 * MIB
-        hark.settings = ["keep_bytes=8M"]
+        assert size_of(hark) > 7.5 * limit_mib * MIB
+        hark.settings = [f"keep_bytes={limit_mib}M"]
         hark.start()
         record_series(hark, origin(OK), client, 1, first=500)
         left = hark.value("SELECT count(*) FROM exchange WHERE id <= ?", surplus)
         assert surplus / 8 < left < surplus
-        wait_until(lambda: size_of(hark) < 8 * MIB, "the file to shrink", seconds=90)
+        wait_until(lambda: size_of(hark) < limit_mib * MIB, "the file to shrink", seconds=90)
         assert paths(hark)[-1] == "/500"
         status = settled(hark)
         assert (status["lost_exchanges"], status["is_over_keep_bytes"]) == (0, False)

@@ -24,8 +24,9 @@ READY = re.compile(
 )
 
 
-def clean_environment(home, **extra):
-    """An environment in which only the test decides: no proxies, no settings, no user's files."""
+def clean_environment(home, java=False, **extra):
+    """An environment in which only the test decides: no proxies, no settings, no user's files. And no
+    Java, unless it is wanted: to look into its trust store, or to make one, takes hark a second."""
     keep = {
         name: os.environ[name]
         for name in (
@@ -39,14 +40,15 @@ def clean_environment(home, **extra):
         )
         if name in os.environ
     }
-    return {**keep, "HOME": str(home), **{k: str(v) for k, v in extra.items()}}
+    without = {} if java else {"JAVA_HOME": "/nonexistent"}
+    return {**keep, **without, "HOME": str(home), **{k: str(v) for k, v in extra.items()}}
 
 
-def run_hark(*args, home, env=None, stdin=None, seconds=20, text=True, **popen):
+def run_hark(*args, home, env=None, java=False, stdin=None, seconds=20, text=True, **popen):
     """Run one hark command to its end."""
     done = subprocess.run(
         [str(HARK), *map(str, args)],
-        env=clean_environment(home, **(env or {})),
+        env=clean_environment(home, java, **(env or {})),
         input=stdin,
         stdin=None if stdin is not None else subprocess.DEVNULL,
         stdout=subprocess.PIPE,

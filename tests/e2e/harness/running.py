@@ -25,17 +25,15 @@ class Summary:
 
 
 class Running:
-    """hark run with `words` behind it; `flags` are its own. Unless `java` is wanted, it finds none:
-    to make a trust store for it takes a second."""
+    """hark run with `words` behind it; `flags` are its own."""
 
     def __init__(self, data_dir, home, *words, flags=(), env=None, java=False,
                  stdin=subprocess.DEVNULL, **popen):
         home.mkdir(exist_ok=True)
-        env = {**({} if java else {"JAVA_HOME": "/nonexistent"}), **(env or {})}
         where = ["--data-dir", str(data_dir)] if data_dir else []
         self.process = subprocess.Popen(
             [str(HARK), "run", *where, *map(str, flags), "--", *map(str, words)],
-            env=clean_environment(home, **env), cwd=home, stdin=stdin,
+            env=clean_environment(home, java, **(env or {})), cwd=home, stdin=stdin,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, **popen,
         )
 
