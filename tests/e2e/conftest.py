@@ -11,7 +11,7 @@ from harness.pki import Pki
 from harness.tls import HOST, TlsClient, TlsOrigin
 
 # The files that take longest begin first, so that at the end no core waits for one of them.
-SLOW_FILES = ["playback_clients", "store_faults", "playback", "clients", "ca", "replay_runs", "page",
+SLOW_FILES = ["clients", "clients_java", "store_faults", "playback", "ca", "replay_runs", "page",
               "page_actions", "page_corners", "page_exchange", "page_for_all", "recording", "prune",
               "redact", "retention", "package"]
 
