@@ -336,6 +336,7 @@ def test_client_with_a_wrong_password_is_kept_out(run_client, name, scheme):
     assert hark.wait_row("error = 'proxy-auth'")["status"] == 407
 
 
+@pytest.mark.skipif(SCALE > 1, reason="a sanitizer finds nothing in Chromium")
 def test_chromium_logs_in(daemon, users, origin, tls_origin, pki, tmp_path):
     for tool in ("chromium", "certutil"):
         if not shutil.which(tool):
