@@ -33,9 +33,7 @@ ssize_t client_write(const struct exchange *exchange, const void *data, size_t l
 {
     struct MHD_Connection *connection = exchange->client.connection;
     if (!client_connection_of(connection)->handshake.side->is_tls) {
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        return send(info->connect_fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return send(client_descriptor_of(connection), data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
@@ -54,9 +52,7 @@ void client_end_writing(const struct exchange *exchange)
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
         gnutls_bye(info->tls_session, GNUTLS_SHUT_WR);
     }
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    shutdown(info->connect_fd, SHUT_WR);
+    shutdown(client_descriptor_of(connection), SHUT_WR);
 }
 
 static void append_head(struct early_writer *early)
@@ -160,11 +156,11 @@ static bool write_out(struct early_writer *early)
 
 void client_early_begin(struct exchange *exchange)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(exchange->client.connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct early_writer *early = mem_calloc(1, sizeof(*early));
     early->exchange = exchange;
-    early->watch = (struct watch){.fd = info->connect_fd, .on_event = on_writable, .ctx = early};
+    early->watch = (struct watch){.fd = client_descriptor_of(exchange->client.connection),
+                                  .on_event = on_writable,
+                                  .ctx = early};
     exchange->client.early = early;
     if (exchange->client.is_watched) { // one watch a descriptor
         worker_watch(exchange->worker, &exchange->client.watch, 0);

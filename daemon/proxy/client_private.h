@@ -26,6 +26,7 @@ struct connection {
 };
 
 struct connection *client_connection_of(struct MHD_Connection *connection);
+int client_descriptor_of(struct MHD_Connection *connection);
 
 struct adoption;
 

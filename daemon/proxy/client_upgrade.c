@@ -20,19 +20,12 @@
 #define PIECE_BYTES ((size_t)64 * 1024)
 #define ROUNDS_MAX  16
 
-static int descriptor_of(const struct exchange *exchange)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(exchange->client.connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    return info->connect_fd;
-}
-
 // As recv() does: 0 at the end, -1 with errno.
 static ssize_t read_some(const struct exchange *exchange, void *buffer, size_t size)
 {
     struct MHD_Connection *connection = exchange->client.connection;
     if (!client_connection_of(connection)->handshake.side->is_tls)
-        return recv(descriptor_of(exchange), buffer, size, MSG_DONTWAIT);
+        return recv(client_descriptor_of(exchange->client.connection), buffer, size, MSG_DONTWAIT);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     ssize_t count = gnutls_record_recv(info->tls_session, buffer, size);
@@ -64,7 +57,7 @@ static void begin(struct exchange *exchange)
         worker_watch(exchange->worker, &client->watch, 0);
         client->is_watched = false;
     }
-    exchange->upgrade->watch.fd = descriptor_of(exchange);
+    exchange->upgrade->watch.fd = client_descriptor_of(exchange->client.connection);
     append_head(exchange);
     exchange_delivery_begun(exchange);
 }
