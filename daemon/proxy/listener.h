@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The listener: accepts, gives each connection to the worker that has the fewest, and there looks
-// at its first bytes to see what it speaks.
+// The listener: accepts, and gives each connection to the worker that has the fewest.
 #ifndef HARK_PROXY_LISTENER_H
 #define HARK_PROXY_LISTENER_H
 
@@ -47,14 +46,7 @@ void listener_unwatch(struct worker *worker, struct listener *listener);
 void listener_accept_last(struct worker *worker, struct listener *listener);
 void listener_unwatch_all(struct worker *worker);
 
-// A connection that has become this worker's.
-void listener_adopt(struct worker *worker, int fd, const struct peer *peer);
-// The same, for one whose requests go where its CONNECT said. The route is taken over.
-void listener_adopt_routed(struct worker *worker, int fd, const struct peer *peer,
-                           struct route *route);
-// Closes what has sent nothing for too long. Returns when to look again, monotonic.
+// Accepts again once a pause is over. Returns when to look again, monotonic.
 int64_t listener_tick(struct worker *worker, int64_t now_us);
-// Closes all that have sent nothing yet.
-void listener_close_arrivals(struct worker *worker);
 
 #endif

@@ -3,13 +3,13 @@
 // connection finds all of them.
 #include "tunnel.h"
 
+#include "arrival.h"
 #include "client.h"
 #include "exchange.h"
 #include "hark/clock.h"
 #include "hark/mem.h"
 #include "hark/raw_head.h"
 #include "hello.h"
-#include "listener.h"
 #include "playback.h"
 #include "playback_recording.h"
 #include "refusal.h"
@@ -105,7 +105,7 @@ static void hand_over(struct tunnel *tunnel, enum destination destination)
         break;
     case TO_HTTP:
         route->scheme = "http";
-        listener_adopt_routed(worker, fd, &peer, route);
+        arrival_adopt_routed(worker, fd, &peer, route);
         break;
     case TO_RELAY:
         relay_start(worker, fd, &peer, route);

@@ -4,6 +4,7 @@
 #include "worker.h"
 
 #include "admission.h"
+#include "arrival.h"
 #include "client_tls.h"
 #include "exchange.h"
 #include "hark/clock.h"
@@ -118,7 +119,7 @@ static void drain(struct worker *worker)
     worker->is_draining = true;
     abort_upgraded(worker);
     worker->accept_again_us = 0;
-    listener_close_arrivals(worker);
+    arrival_close_all(worker);
     socks_close_all(worker);
 }
 
@@ -145,7 +146,7 @@ static void handle_item(struct worker *worker, struct inbox_item *item)
 {
     switch (item->kind) {
     case INBOX_ADOPT:
-        listener_adopt(worker, item->fd, &item->peer);
+        arrival_adopt(worker, item->fd, &item->peer);
         break;
     case INBOX_WRITTEN:
         on_written(worker, item->record);
@@ -236,6 +237,7 @@ static void tick(struct worker *worker)
         next = exchange->next;
         worker_tick_by(worker, exchange_tick(exchange, worker->now_us));
     }
+    worker_tick_by(worker, arrival_tick(worker, worker->now_us));
     worker_tick_by(worker, listener_tick(worker, worker->now_us));
     worker_tick_by(worker, refusal_tick(worker, worker->now_us));
     worker_tick_by(worker, socks_tick(worker, worker->now_us));
