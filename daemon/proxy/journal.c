@@ -90,6 +90,9 @@ static void push_copy_of_row(struct exchange *exchange)
     struct journal *journal = &exchange->journal;
     struct record *record = held_record(exchange);
     record->row = copy_for_recording(exchange);
+    // How it ends may be known before it has ended.
+    if (journal->final == FINAL_NOT_SENT)
+        record->row->state = ROW_STATE_PENDING;
     record->is_update = journal->is_begun;
     journal->is_begun = true;
     for (int side = 0; side < 2; side++)

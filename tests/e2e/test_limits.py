@@ -148,6 +148,20 @@ def test_chunked_body_that_grows_too_large_is_cut(daemon, origin, client):
     assert len(hark.body(row["id"], "request")) == row["request_size"] <= 1000
 
 
+def test_chunked_body_that_takes_its_time_to_grow_too_large_is_recorded_as_it_ended(daemon, origin,
+                                                                                    client):
+    """Its row is in the recording before; what is read as ended is final."""
+    hark, server = daemon(settings=["max_body_bytes=1000"]), origin()
+    peer = client(hark)
+    peer.send(fill(POST + b"Transfer-Encoding: chunked\r\n\r\n", server))
+    peer.send(b"384\r\n" + bytes(900) + b"\r\n")
+    wait_until(lambda: hark.sql("SELECT id FROM exchange WHERE state = 'pending'"), "its row")
+    assert peer.ask(b"384\r\n" + bytes(900) + b"\r\n").status == 413
+    row = hark.row_of(peer)
+    assert (row["state"], row["error"], row["body_truncated"]) == ("done", "too-large", 1)
+    assert len(hark.body(row["id"], "request")) == row["request_size"] == 900
+
+
 def test_body_as_large_as_it_may_be_goes_through(daemon, origin, client):
     hark, server = daemon(settings=["max_body_bytes=1000"]), origin()
     peer = client(hark)
