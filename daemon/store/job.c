@@ -12,6 +12,16 @@ enum store_step store_step_after(enum store_result result)
     return result == STORE_BUSY ? STEP_BUSY : STEP_FAILED;
 }
 
+// Nobody else moves the WAL into the file, and each step adds to it. In vain is no failure: a
+// reader may stand in the way.
+static void checkpoint_if_due(struct store_writer *writer)
+{
+    struct err ignored = {0};
+    int64_t wal_bytes;
+    if (store_writer_checkpoint_is_due(writer))
+        store_writer_checkpoint(writer, &wal_bytes, &ignored);
+}
+
 int store_run_here(void *ctx, store_step_fn step, void *step_ctx, struct err *err)
 {
     const struct timespec pause = {.tv_nsec = 5000000};
@@ -21,8 +31,10 @@ int store_run_here(void *ctx, store_step_fn step, void *step_ctx, struct err *er
         int64_t now_us = clock_monotonic_us();
         switch (step(step_ctx, ctx, &problem)) {
         case STEP_DONE:
+            checkpoint_if_due(ctx);
             return 0;
         case STEP_MORE:
+            checkpoint_if_due(ctx);
             busy_since_us = 0;
             break;
         case STEP_BUSY:

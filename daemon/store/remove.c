@@ -163,6 +163,21 @@ static enum store_result remove_slice(struct store_removal *removal, struct stor
     return result;
 }
 
+// Each step adds to the WAL, which on a full disk has only the room that it had. Moved into the
+// file it begins anew. What does not fit then either has failed.
+static enum store_step step_after(enum store_result result, struct store_writer *writer,
+                                  bool *has_moved_wal, struct err *err)
+{
+    int64_t wal_bytes;
+    struct err ignored = {0};
+    bool is_worth_it = result == STORE_FULL && !*has_moved_wal;
+    if (!is_worth_it || store_writer_checkpoint(writer, &wal_bytes, &ignored) != STORE_OK)
+        return store_step_after(result);
+    *has_moved_wal = true;
+    *err = (struct err){0};
+    return STEP_MORE;
+}
+
 enum store_step store_remove_step(void *ctx, struct store_writer *writer, struct err *err)
 {
     struct store_removal *removal = ctx;
@@ -172,8 +187,9 @@ enum store_step store_remove_step(void *ctx, struct store_writer *writer, struct
         result = remove_slice(removal, writer, err);
     if (result != STORE_OK) {
         *removal = before; // it was rolled back
-        return store_step_after(result);
+        return step_after(result, writer, &removal->has_moved_wal, err);
     }
+    removal->has_moved_wal = false;
     bool is_done = removal->is_enough || removal->next == removal->count;
     return is_done ? STEP_DONE : STEP_MORE;
 }
@@ -215,7 +231,8 @@ enum store_step store_vacuum_step(void *ctx, struct store_writer *writer, struct
     if (result == STORE_OK)
         result = vacuum_slice(vacuum, writer, err);
     if (result != STORE_OK)
-        return store_step_after(result);
+        return step_after(result, writer, &vacuum->has_moved_wal, err);
+    vacuum->has_moved_wal = false;
     if (vacuum->free_bytes <= vacuum->keep_free_bytes)
         return end_vacuum(writer, err);
     return --vacuum->slices_left > 0 ? STEP_MORE : STEP_DONE;

@@ -52,6 +52,7 @@ struct store_removal {
     int64_t exchanges;  // removed so far
     int64_t bytes;      // freed so far
     bool is_enough;     // it stopped for `keep_bytes`
+    bool has_moved_wal; // for the sake of the next step, since the disk is full
 };
 enum store_step store_remove_step(void *removal, struct store_writer *writer, struct err *err);
 
@@ -60,6 +61,7 @@ struct store_vacuum {
     int slices_left;         // how many may still be done
     int64_t keep_free_bytes; // so much may stay free in the file
     int64_t free_bytes;      // what is left in the file
+    bool has_moved_wal;      // as above
 };
 enum store_step store_vacuum_step(void *vacuum, struct store_writer *writer, struct err *err);
 

@@ -5,6 +5,9 @@
 #include "hark/store_note.h"
 #include "hark/store_prune.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #define MINUTE_US ((int64_t)60000000)
 
 // Exchanges 1..n, a minute apart, the first at fixture_row()'s time.
@@ -85,6 +88,25 @@ static off_t file_size(const char *path)
     struct stat status;
     assert_int_equal(stat(path, &status), 0);
     return status.st_size;
+}
+
+static int64_t wal_bytes(struct fixture *fixture)
+{
+    char *path = mem_printf("%s-wal", fixture->path);
+    off_t bytes = file_size(path);
+    free(path);
+    return bytes;
+}
+
+// As where reading takes so long that each slice is one exchange.
+static void remove_one_by_one(struct fixture *fixture, int64_t last)
+{
+    for (int64_t id = 1; id <= last; id++) {
+        struct err err = {0};
+        struct store_removal removal = {.ids = &id, .count = 1, .keep_bytes = STORE_PRUNE_NO_LIMIT};
+        if (store_run_here(fixture->writer, store_remove_step, &removal, &err) != 0)
+            fail_msg("exchange %lld: %s", (long long)id, err.text);
+    }
 }
 
 // --- which ones ----------------------------------------------------------------------------------
@@ -293,8 +315,49 @@ static void test_note_on_no_exchange_is_said(void **state)
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
 
+// --- the WAL -------------------------------------------------------------------------------------
+
+static void test_many_steps_leave_a_small_wal(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = {0};
+    fixture_must(store_writer_limit_wal(fixture->writer, 256 * 1024, &err), &err);
+    put_up_to(fixture, 200, 5000);
+    int64_t ignored;
+    fixture_must(store_writer_checkpoint(fixture->writer, &ignored, &err), &err);
+    int64_t before = wal_bytes(fixture);
+    remove_one_by_one(fixture, 200);
+    assert_ids(fixture, "");
+    assert_in_range(wal_bytes(fixture), 0, before + 256 * 1024);
+}
+
+static void allow(rlim_t bytes)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+// No file may grow: the WAL has only the room that it had.
+static void test_full_disk_does_not_stop_it(void **state)
+{
+    struct fixture *fixture = *state;
+    put_up_to(fixture, 200, 5000);
+    int64_t ignored;
+    struct err err = {0};
+    fixture_must(store_writer_checkpoint(fixture->writer, &ignored, &err), &err);
+    off_t db_bytes = file_size(fixture->path);
+    allow((rlim_t)(wal_bytes(fixture) > db_bytes ? wal_bytes(fixture) : db_bytes));
+    remove_one_by_one(fixture, 200);
+    allow(RLIM_INFINITY);
+    assert_ids(fixture, "");
+    assert_answer(fixture->path, "PRAGMA integrity_check", "ok");
+}
+
 int main(void)
 {
+    signal(SIGXFSZ, SIG_IGN);
     const struct CMUnitTest tests[] = {
         TEST(test_filter_alone_removes_what_matches_with_all_that_belongs_to_it),
         TEST(test_marked_and_pending_stay),
@@ -309,6 +372,8 @@ int main(void)
         TEST(test_busy_file_is_said_and_nothing_is_changed),
         TEST(test_mark_and_comment_are_set_apart_and_once),
         TEST(test_note_on_no_exchange_is_said),
+        TEST(test_many_steps_leave_a_small_wal),
+        TEST(test_full_disk_does_not_stop_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
