@@ -14,6 +14,7 @@ import time
 from soak_origin import BLOCK
 
 HOST = "api.example.com"
+BEGIN_BYTES = 400
 PATIENCE = 60  # seconds for what nothing should hold up
 BROKEN = (OSError, EOFError, asyncio.LimitOverrunError, asyncio.TimeoutError)
 
@@ -68,6 +69,7 @@ class Answer:
         self.fields = {name.lower(): value.strip()
                        for name, _, value in (line.partition(":") for line in lines[1:])}
         self.size = 0
+        self.begin = b""
         self.closes = "close" in self.fields.get("connection", "").lower()
 
 
@@ -114,6 +116,7 @@ class Peer:
                 raise EOFError("short body")
             size -= len(block)
             answer.size += len(block)
+            answer.begin += block[: BEGIN_BYTES - len(answer.begin)]
 
     async def _read_chunks(self, answer):
         while size := int(await self.reader.readuntil(b"\r\n"), 16):
@@ -198,7 +201,7 @@ class Caller:
         self.ledger.settle(number, code)
         if (answer.status, answer.size) != (200, size):
             self.ledger.complain(number, kind, f"{answer.status}, {answer.size} of {size} bytes, "
-                                 f"{answer.fields.get('hark-error')}")
+                                 f"{answer.fields.get('hark-error')}: {answer.begin!r}")
             return False
         return not answer.closes
 
