@@ -183,6 +183,8 @@ static void use_idle_time(struct recorder *recorder)
         recorder_write_batch(recorder, &none); // does the disk take anything again?
     else if (!store_writer_is_checkpointed(recorder->options.writer))
         recorder_checkpoint(recorder);
+    else // the last commit may have begun it anew, and cut it
+        recorder_note_wal(recorder, store_writer_wal_bytes(recorder->options.writer));
 }
 
 int64_t recorder_give_up_us(struct recorder *recorder)

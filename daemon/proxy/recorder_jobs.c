@@ -12,15 +12,20 @@ bool recorder_is_job_due(struct recorder *recorder)
            (!recorder->is_job_held_up && jobs_has_work(&recorder->jobs));
 }
 
+void recorder_note_wal(struct recorder *recorder, int64_t wal_bytes)
+{
+    atomic_store(&recorder->wal_bytes, wal_bytes);
+    retention_note_wal(&recorder->retention, wal_bytes);
+}
+
 void recorder_checkpoint(struct recorder *recorder)
 {
     struct err err = {0};
     int64_t wal_bytes = 0;
     enum store_result result = store_writer_checkpoint(recorder->options.writer, &wal_bytes, &err);
-    if (result == STORE_OK) {
-        atomic_store(&recorder->wal_bytes, wal_bytes);
-        retention_note_wal(&recorder->retention, wal_bytes);
-    } else if (result != STORE_BUSY && !recorder_is_failing(recorder))
+    if (result == STORE_OK)
+        recorder_note_wal(recorder, wal_bytes);
+    else if (result != STORE_BUSY && !recorder_is_failing(recorder))
         log_warn(recorder->options.log, "recorder", "%s", err.text);
 }
 

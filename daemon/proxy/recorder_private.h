@@ -87,6 +87,7 @@ void recorder_work_on_jobs(struct recorder *recorder);
 void recorder_work_on_retention(struct recorder *recorder);
 // While the disk refuses, jobs are given the time: they may make room.
 void recorder_pause_for_jobs(struct recorder *recorder, int64_t us);
+void recorder_note_wal(struct recorder *recorder, int64_t wal_bytes);
 void recorder_checkpoint(struct recorder *recorder);
 void recorder_checkpoint_if_due(struct recorder *recorder);
 

@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <sys/stat.h>
 
-static int64_t wal_size(const struct store_writer *writer)
+int64_t store_writer_wal_bytes(const struct store_writer *writer)
 {
     struct stat status;
     return stat(writer->wal_path, &status) == 0 ? status.st_size : 0;
@@ -18,7 +18,7 @@ static int64_t wal_size(const struct store_writer *writer)
 static bool is_restart_due(struct store_writer *writer)
 {
     int64_t now_us = clock_monotonic_us();
-    if (wal_size(writer) <= writer->wal_limit_bytes ||
+    if (store_writer_wal_bytes(writer) <= writer->wal_limit_bytes ||
         now_us - writer->restart_tried_us < WRITER_RESTART_INTERVAL_US)
         return false;
     writer->restart_tried_us = now_us;
@@ -49,13 +49,14 @@ enum store_result store_writer_checkpoint(struct store_writer *writer, int64_t *
         if ((code & 0xff) == SQLITE_BUSY)
             code = SQLITE_OK;
     }
-    *wal_bytes = wal_size(writer);
+    *wal_bytes = store_writer_wal_bytes(writer);
     return code == SQLITE_OK ? STORE_OK : writer_fail(writer, code, "checkpoint", err);
 }
 
 bool store_writer_is_checkpointed(const struct store_writer *writer)
 {
-    return writer->wal_written_bytes == 0 && wal_size(writer) <= writer->wal_limit_bytes;
+    return writer->wal_written_bytes == 0 &&
+           store_writer_wal_bytes(writer) <= writer->wal_limit_bytes;
 }
 
 bool store_writer_checkpoint_is_due(const struct store_writer *writer)

@@ -134,6 +134,8 @@ enum store_result store_writer_checkpoint(struct store_writer *writer, int64_t *
 // Has enough been written for a checkpoint? And would one have nothing to do?
 bool store_writer_checkpoint_is_due(const struct store_writer *writer);
 bool store_writer_is_checkpointed(const struct store_writer *writer);
+// Of the file beside the recording, as it is now.
+int64_t store_writer_wal_bytes(const struct store_writer *writer);
 // What the WAL file shrinks to when it begins anew: 64 MiB, or less.
 enum store_result store_writer_limit_wal(struct store_writer *writer, int64_t bytes,
                                          struct err *err);
